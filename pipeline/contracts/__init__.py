@@ -1,0 +1,1 @@
+"""What each file says: typed, validated, no input or output."""

@@ -1,0 +1,78 @@
+"""Benchmark manifests: seed, built, resolved and supported-holdout are one format."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.contracts.base import Contract, Line, Name
+
+Status = Literal["ready", "todo"]
+
+
+class ManifestBox(Contract):
+    """A ground-truth box in pixels of the original picture, corners ``x1,y1,x2,y2``."""
+
+    label: Name
+    box: list[float] = Field(min_length=4, max_length=4)
+
+
+class ManifestRow(Contract):
+    """One picture and what a detector should find on it; both lists empty is a negative."""
+
+    name: Name
+    url: Line
+    expected_any: list[Name]
+    expected_all: list[Name] = Field(default_factory=list)
+    item_id: Line | None = None
+    required: bool = False
+    status: Status | None = None
+    notes: str | None = None
+    source_url: Line | None = None
+    resolve_error: str | None = None
+    boxes: list[ManifestBox] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """A row with a picture: ``status`` says so or, where a seed row has none, a ``url`` is there."""
+        return bool(self.url) and self.status != "todo"
+
+    @property
+    def expected(self) -> list[str]:
+        """The labels that are scored: ``expected_all`` if not empty, else ``expected_any``."""
+        return self.expected_all or self.expected_any
+
+    @property
+    def is_negative(self) -> bool:
+        """Nothing should be detected on this picture."""
+        return not self.expected_any and not self.expected_all
+
+    def labels(self) -> list[str]:
+        """Every label that the row names, in order, once."""
+        return list(dict.fromkeys([*self.expected_any, *self.expected_all]))
+
+
+class UnsupportedLabel(Contract):
+    """A label of a model for which no holdout picture could be found, and why."""
+
+    label: Line
+    reason: str = ""
+
+
+class BenchmarkManifest(Contract):
+    """``benchmark-manifest.seed.json`` and its built, resolved and supported-holdout kinds."""
+
+    name: Name
+    generated_at: Line | None = None
+    source: dict[str, Any] | None = None
+    summary: dict[str, Any] | None = None
+    unsupported: list[Any] | None = None
+    images: list[ManifestRow]
+
+
+class HoldoutOverrides(Contract):
+    """``benchmark-supported-holdout-overrides.seed.json``: pictures for labels that no folder covers."""
+
+    generated_note: str | None = None
+    labels: dict[str, list[Line]]

@@ -1,0 +1,1 @@
+"""Ground floor helpers: errors, atomic files, HTTP, images, progress, the workspace."""

@@ -1,0 +1,1 @@
+"""From a pack to curated rows: taxonomy, suggestions, normalisation, deduplication."""

@@ -1,0 +1,1 @@
+"""Manifests, coverage, holdout, benchmark, metrics and comparison."""

@@ -1,0 +1,1 @@
+"""Retraining manifest, annotation bundle, split, training, export and promotion."""

@@ -1,0 +1,1 @@
+"""Release bundle and its verification."""

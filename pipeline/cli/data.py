@@ -1,0 +1,36 @@
+"""`repath data`: taxonomy, and curation of labeled benchmark rows."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.lazy import LazyGroup
+
+_ROWS = "pipeline.cli.data_rows"
+_KAGGLE = "pipeline.cli.data_kaggle"
+_ONLINE = "pipeline.cli.data_online"
+
+COMMANDS = {
+    "build-taxonomy": (f"{_ROWS}:build_taxonomy", "Take labels, aliases and outcomes out of a pack."),
+    "suggest-benchmark-from-kaggle": (
+        f"{_KAGGLE}:suggest_benchmark_from_kaggle",
+        "Give todo rows pictures out of class folders.",
+    ),
+    "suggest-benchmark-online": (
+        f"{_ONLINE}:suggest_benchmark_online",
+        "Search Wikimedia Commons for rows without a picture.",
+    ),
+    "normalize-benchmark-labeled-urls": (
+        f"{_ROWS}:normalize_benchmark_labeled_urls",
+        "Bring the urls of labeled rows to one form.",
+    ),
+    "dedupe-benchmark-labeled": (
+        f"{_ROWS}:dedupe_benchmark_labeled",
+        "Clear the url of every row whose picture another row shows.",
+    ),
+}
+
+
+@click.command(cls=LazyGroup, lazy=COMMANDS)
+def data() -> None:
+    """Taxonomy, and curation of labeled benchmark rows."""

@@ -1,0 +1,66 @@
+"""`repath evaluation`: manifests, coverage, benchmark and comparison."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.lazy import LazyGroup
+
+_MANIFESTS = "pipeline.cli.evaluation_manifests"
+_PICTURES = "pipeline.cli.evaluation_pictures"
+_BENCHMARK = "pipeline.cli.evaluation_benchmark"
+_COMPARE = "pipeline.cli.evaluation_compare"
+_ANALYSIS = "pipeline.cli.evaluation_analysis"
+_REPORT = "pipeline.cli.evaluation_report"
+
+COMMANDS = {
+    "build-benchmark-manifest": (
+        f"{_MANIFESTS}:build_benchmark_manifest",
+        "Ask for a picture of every label of a taxonomy.",
+    ),
+    "check-benchmark-coverage": (
+        f"{_MANIFESTS}:check_benchmark_coverage",
+        "Count which labels a manifest covers, and which it lacks.",
+    ),
+    "build-supported-holdout-manifest": (
+        f"{_PICTURES}:build_supported_holdout_manifest",
+        "Collect held-out pictures of the labels a model knows.",
+    ),
+    "build-resolved-benchmark-manifest": (
+        f"{_PICTURES}:build_resolved_benchmark_manifest",
+        "Bring every picture of a manifest into the workspace.",
+    ),
+    "benchmark-candidate-model": (
+        f"{_BENCHMARK}:benchmark_candidate_model",
+        "Measure a model on a manifest.",
+    ),
+    "merge-benchmark-results": (
+        f"{_BENCHMARK}:merge_benchmark_results",
+        "Join the results of shards into those of one run.",
+    ),
+    "compare-benchmark-results": (
+        f"{_COMPARE}:compare_benchmark_results",
+        "Compare a candidate's results with a baseline's.",
+    ),
+    "report": (
+        f"{_REPORT}:report",
+        "Show verdict, figures and pictures in one HTML file.",
+    ),
+    "check-leakage": (
+        f"{_ANALYSIS}:check_leakage",
+        "Find pictures of the benchmark that training has seen.",
+    ),
+    "analyze-benchmark-results": (
+        f"{_ANALYSIS}:analyze_benchmark_results",
+        "Rank the labels that need work, from benchmark results.",
+    ),
+    "audit-benchmark-dataset": (
+        f"{_ANALYSIS}:audit_benchmark_dataset",
+        "Look a manifest over: duplicates, unknown labels, balance.",
+    ),
+}
+
+
+@click.command(cls=LazyGroup, lazy=COMMANDS)
+def evaluation() -> None:
+    """Manifests, coverage, benchmark and comparison."""

@@ -1,0 +1,48 @@
+"""`repath training`: retraining manifest, annotation bundle, training, export and promotion."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.lazy import LazyGroup
+
+_BUNDLE = "pipeline.cli.training_bundle"
+_TRAIN = "pipeline.cli.training_train"
+_EXPORT = "pipeline.cli.training_export"
+_PROMOTE = "pipeline.cli.training_promote"
+
+COMMANDS = {
+    "build-retraining-manifest": (
+        f"{_BUNDLE}:build_retraining_manifest",
+        "Take the retraining rows out of a labeled CSV.",
+    ),
+    "build-annotation-bundle": (
+        f"{_BUNDLE}:build_annotation_bundle",
+        "Gather pictures, label files and tables for annotation.",
+    ),
+    "validate-annotation-bundle": (
+        f"{_BUNDLE}:validate_annotation_bundle",
+        "Check a bundle's pictures, boxes and classes.",
+    ),
+    "train-detector-from-annotation": (
+        f"{_TRAIN}:train_detector_from_annotation",
+        "Train a candidate on a bundle and export it.",
+    ),
+    "export-candidate": (
+        f"{_EXPORT}:export_candidate",
+        "Export any .pt as a candidate, without training.",
+    ),
+    "check-model": (
+        f"{_EXPORT}:check_model",
+        "Tell whether the app can use a .tflite, and why not.",
+    ),
+    "promote-candidate-model": (
+        f"{_PROMOTE}:promote_candidate_model",
+        "Copy a candidate into the assets folder.",
+    ),
+}
+
+
+@click.command(cls=LazyGroup, lazy=COMMANDS)
+def training() -> None:
+    """Retraining manifest, annotation bundle, training, export and promotion."""

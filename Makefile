@@ -18,8 +18,9 @@ demo: $(STAMP) ## The main job: a sample workspace, from its pack to a verified 
 	@test -f $(DEMO)/repath.toml || $(BIN)/repath init $(DEMO) --sample > /dev/null
 	@$(BIN)/repath run --workspace $(DEMO)
 
+# One process per core; the tests of a file stay together, since they share what is slow to make.
 test: $(STAMP) ## The whole test suite, the slow tests too
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 test-fast: $(STAMP) ## The tests that take seconds
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)

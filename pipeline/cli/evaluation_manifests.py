@@ -25,8 +25,8 @@ def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknow
     """Ask for a picture of every label of a taxonomy."""
     from pipeline.evaluation import manifests
 
+    seeds = read_json(seed, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     labels = read_json(taxonomy, Taxonomy)
-    seeds = read_json(seed, BenchmarkManifest)
     warnings = (
         manifests.unknown_seed_labels(labels, seeds, source=str(seed), allow_unknown=True)
         if allow_unknown_labels
@@ -68,9 +68,10 @@ def check_benchmark_coverage(
     """Count which labels a manifest covers, and which it lacks."""
     from pipeline.evaluation import coverage
 
+    rows = read_json(manifest, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     report = coverage.check_coverage(
         read_json(taxonomy, Taxonomy),
-        read_json(manifest, BenchmarkManifest),
+        rows,
         inputs={"taxonomy": display_path(taxonomy), "manifest": display_path(manifest)},
         generated_at=clock.timestamp(),
     )

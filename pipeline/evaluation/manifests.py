@@ -48,13 +48,13 @@ def build_benchmark_manifest(
     Raises:
         UnknownLabelError: the seed names labels that the taxonomy lacks, and they are not allowed.
     """
-    unknown_seed_labels(taxonomy, seed, source=seed_path, allow_unknown=allow_unknown_labels)
-    pictures: dict[str, list[ManifestRow]] = {}
-    for row in seed.images:
-        if row.is_ready:
-            for label in row.labels():
-                pictures.setdefault(label, []).append(row)
     with without_gc():
+        unknown_seed_labels(taxonomy, seed, source=seed_path, allow_unknown=allow_unknown_labels)
+        pictures: dict[str, list[ManifestRow]] = {}
+        for row in seed.images:
+            if row.is_ready:
+                for label in row.labels():
+                    pictures.setdefault(label, []).append(row)
         rows = _rows(taxonomy, pictures)
     return BenchmarkManifest(
         name=MANIFEST_NAME,

@@ -211,7 +211,12 @@ def _remember_order(model: Any, data: Any) -> None:
                 _remember_order(model.__dict__[key], data[key])
     elif isinstance(model, list):
         for item, raw in zip(model, data, strict=True):
-            _remember_order(item, raw)
+            # Of most rows nothing new is to be remembered, which these two look-ups tell.
+            names = _plain_keys.get((type(item), tuple(raw))) if isinstance(raw, dict) else None
+            if names is None:
+                _remember_order(item, raw)
+            else:
+                object.__setattr__(item, "__pydantic_fields_set__", names)
     elif isinstance(model, dict):
         for key, item in model.items():
             _remember_order(item, data[key])
@@ -219,13 +224,16 @@ def _remember_order(model: Any, data: Any) -> None:
 
 def _remember_keys(model: Contract, keys: tuple[str, ...]) -> None:
     kind = type(model)
-    if not _is_declared_order(kind, keys):
+    declared = _is_declared_order(kind, keys)
+    if not declared:
         model.__dict__[_ORDER] = keys
     names = _known_names.get((kind, keys))
     if names is not None:
         object.__setattr__(model, "__pydantic_fields_set__", names)
     elif len(_known_names) < 1024:
-        _known_names[kind, keys] = model.__pydantic_fields_set__
+        _known_names[kind, keys] = names = model.__pydantic_fields_set__
+        if declared and not any(key in _nested(kind) for key in keys):
+            _plain_keys[kind, keys] = names
 
 
 @cache
@@ -263,6 +271,9 @@ _known_orders: dict[tuple[type[Contract], tuple[str, ...]], bool] = {}
 
 # What was set, for each order of keys that was met: rows with the same keys share it, at 0.7 kB each.
 _known_names: dict[tuple[type[Contract], tuple[str, ...]], set[str]] = {}
+
+# Those of them that are in the declared order and hold no other contract.
+_plain_keys: dict[tuple[type[Contract], tuple[str, ...]], set[str]] = {}
 
 # The same for fields that `Contract.replace` sets. The first set is kept too, so that its id stays its own.
 _names_after: dict[tuple[int, tuple[str, ...]], tuple[set[str], set[str]]] = {}

@@ -103,19 +103,18 @@ def _named(seed: BenchmarkManifest) -> Iterator[tuple[str, str]]:
 
 
 def _seeded(pictures: list[ManifestRow], item_id: str | None) -> list[ManifestRow]:
-    rows = []
-    for number, picture in enumerate(pictures, start=1):
-        changes = {
-            "name": picture.name if number == 1 else f"{picture.name}_{number}",
-            "expected_all": picture.expected_all,
-            "required": True,
-            "status": "ready",
-            "notes": _SEEDED,
-        }
-        if item_id is not None:
-            changes["item_id"] = item_id
-        rows.append(picture.replace(**changes))
-    return rows
+    label = {} if item_id is None else {"item_id": item_id}
+    return [
+        picture.replace(
+            name=picture.name if number == 1 else f"{picture.name}_{number}",
+            expected_all=picture.expected_all,
+            required=True,
+            status="ready",
+            notes=_SEEDED,
+            **label,
+        )
+        for number, picture in enumerate(pictures, start=1)
+    ]
 
 
 def _wanted(label: str, item_id: str, class_id: str, number: int) -> ManifestRow:

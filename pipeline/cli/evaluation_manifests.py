@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.common import emit, note, setting
+from pipeline.cli.common import SHARE, emit, note, setting
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.support import clock
@@ -59,7 +59,7 @@ def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknow
 @setting("--out", to="paths.coverage", required=False, help="The report to write.")
 @click.option(
     "--min-coverage",
-    type=click.FloatRange(0, 1),
+    type=SHARE,
     help="Exit with 3 where the share of labels with a ready picture is below this.",
 )
 def check_benchmark_coverage(

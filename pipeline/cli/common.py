@@ -6,6 +6,7 @@ stdout carries one JSON summary. A short table goes to stderr.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.contracts.settings import MAX_SEED
 from pipeline.support.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -22,6 +24,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Share(click.FloatRange):
+    """A share from 0 to 1; not NaN, which click's own range lets pass since it is below no limit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number from 0 to 1.", param, ctx)
+        return number
+
+
+SHARE = _Share(0, 1)
+POSITIVE_SHARE = _Share(0, 1, min_open=True)
+SEED = click.IntRange(0, MAX_SEED)
+"""What numpy takes for a seed."""
 
 
 def workspace() -> Workspace:

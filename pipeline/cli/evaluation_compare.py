@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from pipeline.cli.common import FILE, emit, note, setting, workspace
+from pipeline.cli.common import FILE, SEED, emit, note, setting, workspace
 from pipeline.contracts.comparison import Comparison, Difference
 from pipeline.support.errors import UsageError
 from pipeline.support.files import display_path, is_within, write_text
@@ -27,7 +27,7 @@ from pipeline.support.files import display_path, is_within, write_text
     multiple=True,
     help="Compare although this differs, and say so in the output.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the resamples.")
 @click.option(
     "--resamples",
     type=click.IntRange(1000, 1_000_000),

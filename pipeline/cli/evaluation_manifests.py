@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.common import emit, note, setting
+from pipeline.cli.common import SHARE, emit, note, setting
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.support import clock
@@ -25,8 +25,8 @@ def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknow
     """Ask for a picture of every label of a taxonomy."""
     from pipeline.evaluation import manifests
 
+    seeds = read_json(seed, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     labels = read_json(taxonomy, Taxonomy)
-    seeds = read_json(seed, BenchmarkManifest)
     warnings = (
         manifests.unknown_seed_labels(labels, seeds, source=str(seed), allow_unknown=True)
         if allow_unknown_labels
@@ -59,7 +59,7 @@ def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknow
 @setting("--out", to="paths.coverage", required=False, help="The report to write.")
 @click.option(
     "--min-coverage",
-    type=click.FloatRange(0, 1),
+    type=SHARE,
     help="Exit with 3 where the share of labels with a ready picture is below this.",
 )
 def check_benchmark_coverage(
@@ -68,9 +68,10 @@ def check_benchmark_coverage(
     """Count which labels a manifest covers, and which it lacks."""
     from pipeline.evaluation import coverage
 
+    rows = read_json(manifest, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     report = coverage.check_coverage(
         read_json(taxonomy, Taxonomy),
-        read_json(manifest, BenchmarkManifest),
+        rows,
         inputs={"taxonomy": display_path(taxonomy), "manifest": display_path(manifest)},
         generated_at=clock.timestamp(),
     )

@@ -10,6 +10,8 @@ import click
 from pipeline.cli.common import (
     DIRECTORY,
     FILE,
+    SEED,
+    SHARE,
     emit,
     http_client,
     no_download_option,
@@ -123,9 +125,9 @@ def build_retraining_manifest(
 @click.option("--labels", type=FILE, help="JSON array of labels that fixes the class ids; else by alphabet.")
 @_taxonomy_options
 @root_option
-@setting("--seed", to="training.seed", type=int, help="Seed of the split.")
-@setting("--val-fraction", to="training.val_fraction", type=click.FloatRange(0, 1), help="For validation.")
-@setting("--test-fraction", to="training.test_fraction", type=click.FloatRange(0, 1), help="For the test.")
+@setting("--seed", to="training.seed", type=SEED, help="Seed of the split.")
+@setting("--val-fraction", to="training.val_fraction", type=SHARE, help="For validation.")
+@setting("--test-fraction", to="training.test_fraction", type=SHARE, help="For the test.")
 def build_annotation_bundle(
     manifest: Path,
     out_dir: Path,

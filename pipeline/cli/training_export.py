@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.cli.common import DIRECTORY, FILE, emit, setting, workspace
+from pipeline.cli.common import DIRECTORY, FILE, POSITIVE_SHARE, emit, setting, workspace
 from pipeline.contracts.bundle import METADATA_FILE
 from pipeline.contracts.candidate import LabelsFile
 from pipeline.contracts.settings import Precision
@@ -43,7 +43,7 @@ def export_flags(command: F) -> F:
         setting(
             "--fraction",
             to="export.fraction",
-            type=click.FloatRange(0, 1, min_open=True),
+            type=POSITIVE_SHARE,
             help="Share of the training pictures that --int8 is calibrated on.",
         ),
     )

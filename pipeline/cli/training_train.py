@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import DIRECTORY, emit, note, setting, workspace
+from pipeline.cli.common import DIRECTORY, SEED, emit, note, setting, workspace
 from pipeline.cli.training_export import (
     bundle_of,
     export_flags,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Epochs without progress; 0: never stop.",
 )
-@setting("--seed", to="training.seed", type=click.IntRange(0), help="Seed of the training.")
+@setting("--seed", to="training.seed", type=SEED, help="Seed of the training.")
 @click.option("--save-period", type=click.IntRange(1), help="Keep a checkpoint every so many epochs.")
 @setting(
     "--max-image-pixels",

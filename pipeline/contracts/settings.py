@@ -5,15 +5,19 @@ Unknown keys are refused here, unlike in data files: a misspelt setting would si
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that numpy, and so Ultralytics, takes."""
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Table(BaseModel):
     """A table of repath.toml."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class Paths(Table):
@@ -130,7 +134,7 @@ class Training(Table):
     """Weights (.pt) to start from, or a model definition (.yaml) to start from nothing."""
     epochs: int = Field(default=60, ge=1)
     """Times that every picture is seen."""
-    imgsz: int = Field(default=640, ge=32)
+    imgsz: int = Field(default=640, ge=32, le=4096)
     """Side of the model's square input, in pixels."""
     batch: int = Field(default=16, ge=-1)
     """Pictures per step; -1 lets Ultralytics choose (GPU only)."""
@@ -140,7 +144,7 @@ class Training(Table):
     """Processes that load pictures; 0 loads in the training process."""
     patience: int = Field(default=20, ge=0)
     """Epochs without improvement before training stops; 0 never stops early."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """The same seed and pictures give the same training and split."""
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
     """Share of the pictures that chooses the best epoch."""
@@ -207,9 +211,9 @@ class Export(Table):
 class Gate(Table):
     """What a candidate must reach to be promoted."""
 
-    min: dict[str, float] = Field(default_factory=dict)
+    min: dict[str, Share] = Field(default_factory=dict)
     """Floors by figure, such as ``any_hit_rate = 0.6``."""
-    margin: dict[str, float] = Field(default_factory=dict)
+    margin: dict[str, Share] = Field(default_factory=dict)
     """How much worse than the baseline a figure may be (non-inferiority)."""
     labels_must_not_regress: list[str] = Field(default_factory=list)
     """Labels whose hit rate may not fall."""

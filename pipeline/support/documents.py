@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.contracts.base import Contract, faults_of, is_all_text, parse, shown
 from pipeline.support.errors import ContractError, Fault, InputError
-from pipeline.support.files import atomic_writer, open_input, write_bytes
+from pipeline.support.files import atomic_writer, open_input
 
 C = TypeVar("C", bound=BaseModel)
 R = TypeVar("R", bound=Contract)
@@ -100,7 +100,9 @@ def write_json(path: Path, document: BaseModel) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes(path, json_bytes(document))
+    with atomic_writer(path) as stream:
+        for piece in document.json_pieces() if isinstance(document, Contract) else [json_bytes(document)]:
+            stream.write(piece)
 
 
 def json_bytes(document: BaseModel) -> bytes:

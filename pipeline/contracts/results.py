@@ -82,9 +82,9 @@ class ResultsSummary(Contract):
     reduced_decode: bool | None = None
     runtime: Line | None = None
     versions: dict[str, str] | None = None
+    """The libraries that the figures depend on."""
     leakage_digest: Sha256 | None = None
     """Of the leakage report that cleared this manifest against what the model was trained on."""
-    """The libraries that the figures depend on."""
 
 
 class UnreadablePicture(Contract):

@@ -130,7 +130,7 @@ def _parameter(param: click.Parameter, node: Node, up: str) -> str:
         anchor = str(param.name)
         title = code(param.make_metavar(_context(node)))
     facts = [*_facts(param), *(_aside(aside, up) for aside in asides)]
-    lines = [f"### {title} {{ #{anchor} .parameter }}"]
+    lines = [f"## {title} {{ #{anchor} .parameter }}"]
     if words:
         lines.append(text(words))
     if facts:

@@ -6,8 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-_SPECIAL = re.compile(r"([\\`*_\[\]#|{}])")
-_MARKUP = re.compile(r"[\\|*_`\[\]{}]")
+_MARKUP = re.compile(r"[\\|*_`\[\]{}#]")
 _CODE = re.compile(r"(`+)(.+?)\1")
 _FLAG = re.compile(r"(?<![\w`-])(--?[a-zA-Z][\w-]*)")
 
@@ -28,15 +27,18 @@ def text(plain: str) -> str:
 def _prose(plain: str) -> str:
     # Every second piece is a flag.
     return "".join(
-        code(piece) if number % 2 else _SPECIAL.sub(r"\\\1", html.escape(piece, quote=False))
-        for number, piece in enumerate(_FLAG.split(plain))
+        code(piece) if number % 2 else _shown(piece) for number, piece in enumerate(_FLAG.split(plain))
     )
 
 
 def code(plain: str) -> str:
     """Return ``plain`` as inline code; as HTML, which a table's cell and every character leave whole."""
-    shown = _MARKUP.sub(lambda found: f"&#{ord(found[0])};", html.escape(plain, quote=False))
-    return f"<code>{shown}</code>"
+    return f"<code>{_shown(plain)}</code>"
+
+
+def _shown(plain: str) -> str:
+    """Return text as numeric references where Markdown or HTML would read markup."""
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", html.escape(plain, quote=False))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

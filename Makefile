@@ -12,7 +12,10 @@ export YOLO_AUTOINSTALL := false
 export YOLO_OFFLINE := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast lint schemas constraints format bench clean install
+# Links and pages that are not there are errors. The notice of the theme's successor is left out.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+.PHONY: demo test test-fast lint schemas docs constraints format bench clean install
 
 demo: $(STAMP) ## The main job: a sample workspace, from its pack to a verified release bundle
 	@test -f $(DEMO)/repath.toml || $(BIN)/repath init $(DEMO) --sample > /dev/null
@@ -25,15 +28,20 @@ test: $(STAMP) ## The whole test suite, the slow tests too
 test-fast: $(STAMP) ## The tests that take seconds
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-lint: $(STAMP) ## Style, types, floors between the rooms, published schemas
+lint: $(STAMP) ## Style, types, floors between the rooms, published schemas, the guide
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate_schemas.py --check
+	$(BIN)/mypy --strict docs/guide
+	$(MKDOCS) --site-dir $(VENV)/site
 
 schemas: $(STAMP) ## Write docs/schemas from the contracts
 	$(BIN)/python docs/generate_schemas.py
+
+docs: $(STAMP) ## The guide, into site/: open site/index.html, or serve it for its search field
+	$(MKDOCS)
 
 constraints: $(STAMP) ## Record the installed versions, once the tests pass with them
 	{ echo "# The versions that were tested together; pip reads this with -c. Written by: make constraints"; \

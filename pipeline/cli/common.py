@@ -63,7 +63,7 @@ class SettingOption(click.Option):
         super().__init__(*args, **kwargs)
 
     def get_default(self, ctx: click.Context, call: bool = True) -> Any:
-        """Return the workspace's value; None while the help page is written."""
+        """Return the workspace's value; what click takes for none while the help page is written."""
         if ctx.resilient_parsing or not call:
             return None
         space = workspace()
@@ -71,8 +71,9 @@ class SettingOption(click.Option):
         for step in self.setting.split("."):
             value = getattr(value, step)
         if self.setting.startswith("paths."):
-            return str(space.root / value) if space.configured else None
-        return value
+            value = str(space.root / value) if space.configured else None
+        # Newer versions of click tell a default of None from no default, and only the latter is missing.
+        return super().get_default(ctx, call=call) if value is None else value
 
 
 def setting(*names: str, to: str, **kwargs: Any) -> Callable[[F], F]:

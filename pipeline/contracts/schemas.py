@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -24,6 +24,7 @@ from pipeline.contracts import (
     settings,
     taxonomy,
 )
+from pipeline.contracts.meanings import meaning_of
 
 FILES: dict[str, type[BaseModel]] = {
     "active-model": candidate.ActiveModel,
@@ -57,9 +58,29 @@ FILES: dict[str, type[BaseModel]] = {
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a kind of file."""
+    """Return the JSON Schema (draft 2020-12) of a kind of file; fields carry the meaning that their contract
+    gives them."""
     made = FILES[kind].model_json_schema(mode="validation")
+    models = {model.__name__: model for model in _models(FILES[kind])}
+    for part in (made, *made.get("$defs", {}).values()):
+        for name, field in part.get("properties", {}).items():
+            meaning = meaning_of(models[part["title"]], name)
+            if meaning:
+                field.setdefault("description", meaning)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """Return a contract and all that its fields are made of."""
+    found: set[type[BaseModel]] = set()
+    waiting: list[Any] = [model]
+    while waiting:
+        each = waiting.pop()
+        waiting += get_args(each)
+        if isinstance(each, type) and issubclass(each, BaseModel) and each not in found:
+            found.add(each)
+            waiting += [field.annotation for field in each.model_fields.values()]
+    return found
 
 
 def schema_text(kind: str) -> str:

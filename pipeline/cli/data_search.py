@@ -125,7 +125,7 @@ class Network:
             retries=self.max_retries,
             allow_private_addresses=download.allow_private_addresses,
         )
-        told = []
+        told: list[dict[str, int]] = []
         with HttpClient(limits) as client:
             search = commons.CommonsSearch(
                 client,

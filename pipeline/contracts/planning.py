@@ -56,7 +56,7 @@ class PriorityCandidate(Contract):
     canonical_label: Line | None
     """Null for a negative."""
     primary_outcome: Line | None
-    outcomes: list[Line]
+    outcomes: list[str]
     required: bool
     status: Literal["todo", "unmapped"]
     """``unmapped``: the taxonomy lacks the label."""

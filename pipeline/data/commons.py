@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ValidationError
 
 from pipeline.contracts.base import shown
-from pipeline.contracts.labeled import RETRAIN_NEGATIVE_PREFIX, LabeledRow
+from pipeline.contracts.labeled import RETRAIN_NEGATIVE_PREFIX, LabeledRow, scene_of
 from pipeline.contracts.text import fits_in_notes
 from pipeline.data.notes import FAILED, has_failed, renewed_notes
 from pipeline.support.commons_urls import file_url, normalized_file_name, source_key
@@ -35,7 +35,6 @@ MIN_SIDE = 160
 """Pixels; what is smaller is an icon, not a photo."""
 
 _RASTER = frozenset({"image/jpeg", "image/png", "image/webp"})
-_NEGATIVE_NAME = re.compile(r"(?:todo_)?negative_(.+?)(?:_v?\d+)?$")
 _OPERATORS = re.compile(r"[^\w\s'.,-]+|(?<!\w)[-.,']+|\b\w+:", re.UNICODE)
 
 
@@ -185,8 +184,7 @@ def queries(row: LabeledRow, aliases: Sequence[str] = ()) -> list[str]:
     label that the model saw wrongly: a search for it would find just what a negative must not show.
     """
     if row.is_negative:
-        scene = _NEGATIVE_NAME.fullmatch(row.name)
-        texts = [row.note("query") or (scene.group(1) if scene else "")]
+        texts = [row.note("query") or scene_of(row.name) or ""]
         if row.name.startswith(RETRAIN_NEGATIVE_PREFIX):
             texts = [row.note("query") or ""]
         return _plain(texts)

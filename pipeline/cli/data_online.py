@@ -18,7 +18,7 @@ from pipeline.cli.data_search import (
     offset_option,
     taxonomy_option,
 )
-from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
+from pipeline.contracts.labeled import LABELED_COLUMNS, RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.data import commons
 from pipeline.data.book import LabeledBook, refuse_names_twice
@@ -250,6 +250,10 @@ def _read_input(path: Path) -> list[LabeledRow]:
         return rows
     images = read_json(path, BenchmarkManifest).images
     todo = [(f"images[{n}]", row) for n, row in enumerate(images) if row.status == "todo" or not row.url]
+    named_for_training = [row.name for _, row in todo if row.name.startswith(RETRAIN_PREFIX)]
+    for name in named_for_training[:LISTED]:
+        note(f"left out: {name}: a row of the benchmark would become training material by its name")
+    todo = [(where, row) for where, row in todo if not row.name.startswith(RETRAIN_PREFIX)]
     refuse_names_twice(str(path), [(where, row.name) for where, row in todo])
     return [
         LabeledRow(

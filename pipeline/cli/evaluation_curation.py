@@ -85,7 +85,8 @@ def sync_benchmark_progress(
     if not dry_run:
         write_json(out, read.replace(images=done.rows))
         if report is not None:
-            write_report(report, made)
+            # Where there is nothing to do, the report of what was done last stays.
+            write_report(report, made, ignoring=() if done.changes else ("changes", "summary"))
     _name_some("left for you to decide", done.conflicts)
     _name_some("changed by hand, left as it is", done.kept)
     shown = "nothing (dry run)" if dry_run else display_path(out, root)
@@ -206,9 +207,9 @@ def dedupe_benchmark_manifest(
     )
     if not dry_run:
         write_json(out, read.replace(images=done.rows))
-        # A second run finds nothing to do: the report of what was done stays.
-        if report is not None and (done.changed or not report.exists()):
-            write_report(report, made)
+        if report is not None:
+            told = () if done.changed else ("changes", "summary", "duplicate_groups")
+            write_report(report, made, ignoring=told)
     at_odds = [group for group in done.groups if not group.same_expectation]
     for group in at_odds[:LISTED]:
         others = ", ".join(group.duplicate_names)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.contracts.labeled import LabeledRow
+from pipeline.contracts.labeled import RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest, ManifestRow
 from pipeline.contracts.text import fits_in_notes, slug
 from pipeline.data.book import LabeledBook, refuse_names_twice
@@ -31,6 +31,8 @@ class Suggested:
     """Todo rows whose labeled row has a url by now."""
     negatives: int = 0
     """Rows that expect nothing: no class folder shows nothing."""
+    training_names: list[str] = field(default_factory=list)
+    """Rows of the manifest named ``retrain_*``: they would become training material, and are left out."""
     unmapped_labels: list[str] = field(default_factory=list)
     """Labels that the mapping names no folder for."""
     exhausted_labels: list[str] = field(default_factory=list)
@@ -141,6 +143,9 @@ class FolderSuggester:
         refuse_names_twice(source, [(where, row.name) for where, row in todo])
         wanted = []
         for _, row in todo:
+            if row.name.startswith(RETRAIN_PREFIX):
+                result.training_names.append(row.name)
+                continue
             if row.is_negative:
                 result.negatives += 1
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.contracts.base import shown
-from pipeline.contracts.labeled import LabeledRow
+from pipeline.contracts.labeled import RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import ManifestRow
 from pipeline.contracts.text import fits_in_notes, note_value
 from pipeline.data.book import LabeledBook
@@ -43,6 +43,8 @@ def negative_scenes(images: Sequence[ManifestRow], book: LabeledBook) -> Scenes:
     met: set[str] = set()
     for image in images:
         if image.is_ready or not image.is_negative or image.name in met:
+            continue
+        if image.name.startswith(RETRAIN_PREFIX):  # it would become training material
             continue
         met.add(image.name)
         there = book.find(image.name)

@@ -1,8 +1,8 @@
 """What people found for labeled rows, brought into a manifest without undoing what was done there by hand.
 
 A three-way rule decides on each row's url. The base is ``synced_url``, on which both sides last agreed: a
-``url`` that differs from it is a person's, and stays. A url without such a record is taken for a person's, too,
-unless it is that of the seed manifest.
+``url`` that differs from it is a person's, and stays. A url without such a record is taken for a person's,
+too, unless it is that of the seed manifest.
 """
 
 from __future__ import annotations

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.contracts.base import Contract, Line
 from pipeline.contracts.text import note_value
 
 LABELED_COLUMNS = ("name", "url", "item_id", "canonical_label", "source", "notes")
 RETRAIN_PREFIX = "retrain_"
 RETRAIN_NEGATIVE_PREFIX = "retrain_negative_"
+
+
+_SCENE = re.compile(r"(?:todo_)?negative_(.+?)(?:_v?\d+)?")
+
+
+def scene_of(name: str) -> str | None:
+    """Return the scene that a negative is named after: ``todo_negative_street_scene`` → ``street_scene``."""
+    found = _SCENE.fullmatch(name)
+    return found.group(1) if found else None
 
 
 class LabeledRow(Contract):

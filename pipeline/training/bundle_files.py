@@ -9,6 +9,8 @@ from pipeline.contracts.bundle import IMAGES, LABELS, Split, Subset, TemplateRow
 from pipeline.contracts.retraining import RetrainingSample
 
 TODO, ANNOTATED, NEGATIVE, NO_PICTURE = "todo", "annotated", "negative", "missing_image"
+PROPOSED = "proposed"
+"""The boxes are a detector's; a person who has looked at them sets another status, such as ``done``."""
 _OURS = frozenset({TODO, ANNOTATED, NEGATIVE, NO_PICTURE, ""})
 
 
@@ -109,7 +111,8 @@ _INSTRUCTIONS = """\
 4. Leave the file of a negative (`is_negative` is `true`) empty: nothing is to be detected there. If it does
    show an item, correct the labeled CSV instead and build the bundle again.
 5. In `annotations-template.csv` set `status` to `done`, and write your name under `annotator`. Both are kept
-   when the bundle is built again, as are all boxes that are drawn.
+   when the bundle is built again, as are all boxes that are drawn. Where `status` is `proposed` the boxes
+   are a detector's: correct them, then set `done`. Training does not start on proposals nobody looked at.
 6. Check: `repath training validate-annotation-bundle --bundle-dir <this folder> --strict`
 
 | id | class |

@@ -15,7 +15,9 @@ pytest.importorskip("litert_torch")
 from pipeline.support.errors import OutputError, TrainingError, UsageError
 from pipeline.training.dataset import open_dataset, write_view
 from pipeline.training.epochs import read_epochs
-from pipeline.training.train import MARKER, TrainOptions, device_for, train_detector
+from pipeline.training.run_record import RECORD
+from pipeline.training.train import train_detector
+from pipeline.training.train_plan import TrainOptions, device_for
 
 pytestmark = pytest.mark.train
 
@@ -51,7 +53,7 @@ def test_a_training_leaves_a_proven_candidate_an_early_checkpoint_and_nothing_el
     run = tmp_path / "runs" / "r1"
     assert (run / "weights" / "epoch0.pt").is_file()
     assert (candidate / "model.best.pt").read_bytes() == (run / "weights" / "best.pt").read_bytes()
-    assert json.loads((run / MARKER).read_text())["finished"]
+    assert json.loads((run / RECORD).read_text())["finished"]
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
     again = train(repath, bundle, tmp_path, "--model", definition(False), "--run-id", "r1")
     assert again.code == 2
@@ -149,11 +151,11 @@ def test_a_run_that_was_interrupted_makes_room_and_a_finished_one_stays(
 ) -> None:
     run = tmp_path / "r"
     run.mkdir()
-    (run / MARKER).write_text('{"finished": true}')
+    (run / RECORD).write_text('{"finished": true}')
     options = TrainOptions(model=str(definition(False)), device="cpu", imgsz=64, overrides={"mosiac": 0.0})
     with pytest.raises(OutputError, match="exists already"):
         train_detector(open_dataset(bundle), options, run_dir=run, base=tmp_path)
-    (run / MARKER).write_text('{"finished": false}')
+    (run / RECORD).write_text('{"finished": false}')
     (run / "left.txt").write_text("half")
     with pytest.raises(TrainingError):  # it began, and stumbles over the override
         train_detector(open_dataset(bundle), options, run_dir=run, base=tmp_path)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TRUTH, FOUND = "#1b7f3b", "#d95f02"
 """Green for boxes that a person drew, orange for what a model finds; told apart with every colour vision by
-their lines: the first is drawn through, the second dashed."""
-_LONGEST = 28
+their lines: the first is solid, the second dashed."""
+_LONGEST = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def mosaic(tiles: Sequence[Tile], *, columns: int = 4, title: str = "") -> Figure:
-    """Draw pictures side by side, with their boxes: a person's drawn through, a model's dashed.
+    """Draw pictures side by side, with their boxes: a person's solid, a model's dashed.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -71,7 +71,7 @@ def mosaic(tiles: Sequence[Tile], *, columns: int = 4, title: str = "") -> Figur
         axes = figure.add_subplot(rows, columns, index)
         axes.imshow(tile.pixels)
         axes.set_axis_off()
-        axes.set_title(shortened(tile.title), fontsize=8, parse_math=False)
+        axes.set_title(shortened(tile.title), fontsize=7, parse_math=False)
         for box in tile.boxes:
             _draw(axes, box)
     return figure
@@ -93,9 +93,10 @@ def _draw(axes: Axes, box: DrawnBox) -> None:
 
 
 def shortened(text: str) -> str:
-    """Return text short enough for a tile, in one line."""
+    """Return text short enough for a tile, in one line; names differ at their end, so the middle goes."""
     line = "".join(letter if letter.isprintable() else " " for letter in text)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[: half - 1]}…{line[-half:]}"
 
 
 def png_bytes(figure: Figure, *, dpi: int = 110) -> bytes:

@@ -31,28 +31,43 @@ class WholeFile(type(Path())):  # type: ignore[misc]  # before Python 3.12 only 
         """Write as `Path.write_bytes` does."""
         content = bytes(data)
         path = Path(self)
-        _note(path, hashlib.sha256(content).hexdigest())
-        temporary: Path | None = None
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-            temporary = Path(name)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except OSError as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
-            raise output_error(path, error) from error
+        _note(path, _digest(content))
+        _replace(path, content)
         return len(content)
+
+
+_hashed: tuple[bytes, str] = (b"", "")
+"""What was hashed last: the last and the best checkpoint are often the same bytes."""
+
+
+def _digest(content: bytes) -> str:
+    global _hashed  # noqa: PLW0603 - a cache of one
+    if _hashed[0] is not content:
+        _hashed = (content, hashlib.sha256(content).hexdigest())
+    return _hashed[1]
 
 
 def _note(path: Path, digest: str) -> None:
     """Add a digest before its bytes are written: whichever of the two stand there afterwards are known."""
-    file = path.parent / DIGESTS
     known = _known(path.parent)
     before = known.digests.get(path.name, [])[-1:]
-    write_json(file, Checkpoints(digests={**known.digests, path.name: [*before, digest]}))
+    noted = Checkpoints(digests={**known.digests, path.name: [*before, digest]})
+    _replace(path.parent / DIGESTS, noted.to_json())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise output_error(path, error) from error
 
 
 def _known(weights: Path) -> Checkpoints:
@@ -72,6 +87,8 @@ def drop_resumable(weights: Path) -> None:
     """Remove what is needed only to go on."""
     for name in (LAST, BEST):
         (weights / (name + _KEPT)).unlink(missing_ok=True)
+    global _hashed  # noqa: PLW0603
+    _hashed = (b"", "")
     (weights / DIGESTS).unlink(missing_ok=True)
     for left in weights.glob(".*.part"):
         left.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ _SHOWN = {"mAP50": "mAP50", "mAP50_95": "mAP50-95", "precision": "precision", "r
 def draw_curves(
     history: Sequence[Epoch], *, best_epoch: int | None = None, remark: str | None = None
 ) -> Figure:
-    """Draw losses on the left (training drawn through, validation dashed) and figures on the right.
+    """Draw losses on the left (training solid, validation dashed) and figures on the right.
 
     Args:
         history: the epochs so far.

@@ -84,12 +84,12 @@ def read_epochs(results: Path, *, asked: int | None = None, validated: bool = Tr
     key = FIGURES["mAP50_95"]
     # Of equal epochs the last: Ultralytics writes best.pt anew on a tie.
     best = max(reversed(rows), key=lambda row: _number(row.get(key)) or 0.0)
-    numbers = [int(_number(row["epoch"]) or 0) for row in rows]
-    total = asked or numbers[-1]
+    done = _epoch_of(rows[-1])
+    total = asked or done
     last = len(rows) - 1
     return TrainedEpochs(
-        done=numbers[-1],
-        best_epoch=int(float(best["epoch"])),
+        done=done,
+        best_epoch=_epoch_of(best),
         metrics={name: _number(best.get(column)) for name, column in FIGURES.items()},
         asked=total,
         history=tuple(
@@ -139,21 +139,26 @@ def _rows(results: Path) -> list[dict[str, str]]:
     text = read_text(results)
     # A line without an end is being written.
     whole = text[: text.rfind("\n") + 1]
-    return [
+    rows = [
         {name.strip(): (cell or "").strip() for name, cell in row.items() if name}
         for row in csv.DictReader(whole.splitlines())
     ]
+    return [row for row in rows if _number(row.get("epoch")) is not None]
 
 
 def _epoch(row: Mapping[str, str], total: int, *, measured: bool) -> Epoch:
     return Epoch(
-        number=int(_number(row.get("epoch")) or 0),
+        number=_epoch_of(row),
         total=total,
         losses=_group(row, "train/"),
         val_losses=_group(row, "val/") if measured else {},
         figures={name: _number(row.get(column)) for name, column in FIGURES.items()} if measured else {},
         rates=_group(row, "lr/"),
     )
+
+
+def _epoch_of(row: Mapping[str, str]) -> int:
+    return int(_number(row.get("epoch")) or 0)
 
 
 def _group(row: Mapping[str, str], prefix: str) -> dict[str, float]:

@@ -32,13 +32,16 @@ class EventFile:
         folder: the run's folder.
         first_epoch: the first epoch that is written; where a training goes on, what an earlier file says of
             this epoch and later ones counts no longer.
+        suffix: stands at the end of the file's name.
     """
 
-    def __init__(self, folder: Path, *, first_epoch: int = 1) -> None:
+    def __init__(self, folder: Path, *, first_epoch: int = 1, suffix: str = "epochs") -> None:
         from tensorboardX import SummaryWriter
 
         purge = first_epoch if first_epoch > 1 else None
-        self._writer: Any = SummaryWriter(str(folder), purge_step=purge)
+        # Its file names hold whole seconds: two files of one second must not be one.
+        ending = f".{suffix}-{first_epoch}"
+        self._writer: Any = SummaryWriter(str(folder), purge_step=purge, filename_suffix=ending)
 
     def __enter__(self) -> EventFile:
         return self

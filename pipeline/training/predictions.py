@@ -51,8 +51,8 @@ def draw_predictions(dataset: Dataset, weights: Path, *, imgsz: int, most: int =
     words = "training" if dataset.val_is_train else "validation"
     return mosaic(
         tiles,
-        title=f"{len(tiles)} of {len(rows)} {words} pictures: drawn boxes through, found ones dashed "
-        f"(scores from {SCORE})",
+        title=f"{len(tiles)} of {len(rows)} {words} pictures: annotated boxes solid, detections dashed "
+        f"(score {SCORE} and above)",
     )
 
 

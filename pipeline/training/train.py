@@ -239,7 +239,7 @@ class _Work:
         with library.output_to(self.run_dir / LOG):
             mosaic = png_bytes(draw_predictions(self.dataset, trained.best, imgsz=self.options.imgsz))
             write_bytes(self.run_dir / PREDICTIONS, mosaic)
-            with EventFile(self.run_dir) as events:
+            with EventFile(self.run_dir, suffix="pictures") as events:
                 events.picture("predictions", mosaic, epochs.best_epoch)
 
 

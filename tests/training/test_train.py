@@ -14,7 +14,6 @@ pytest.importorskip("litert_torch")
 
 from pipeline.support.errors import OutputError, TrainingError, UsageError
 from pipeline.training.dataset import open_dataset, write_view
-from pipeline.training.epochs import read_epochs
 from pipeline.training.run_record import RECORD
 from pipeline.training.train import train_detector
 from pipeline.training.train_plan import TrainOptions, device_for
@@ -194,15 +193,3 @@ def test_a_bundle_without_validation_pictures_validates_on_its_training_pictures
     assert dataset.val_is_train
     view = write_view(dataset, tmp_path / "view")
     assert 'val: "images/train"' in view.yaml.read_text()
-
-
-def test_the_best_epoch_is_that_of_the_highest_map50_95(tmp_path: Path) -> None:
-    results = tmp_path / "results.csv"
-    columns = "epoch,metrics/precision(B),metrics/recall(B),metrics/mAP50(B),metrics/mAP50-95(B)"
-    results.write_text(f"{columns}\n1,0.1,0.2,0.3,0.2\n2,0.5,0.6,0.7,0.4\n3,nan,0.1,0.1,0.1\n")
-    read = read_epochs(results)
-    assert (read.done, read.best_epoch) == (3, 2)
-    assert read.metrics == {"precision": 0.5, "recall": 0.6, "mAP50": 0.7, "mAP50_95": 0.4}
-    results.write_text(columns + "\n")
-    with pytest.raises(TrainingError, match="holds no epoch"):
-        read_epochs(results)

@@ -170,7 +170,7 @@ def export_candidate(
     from pipeline.training.dataset import open_dataset, pictures_in
     from pipeline.training.export import Source
     from pipeline.training.export import export_candidate as export
-    from pipeline.training.train import device_for
+    from pipeline.training.train_plan import device_for
     from pipeline.training.weights import open_weights
 
     if (bundle_dir is None) == (pictures is None):

@@ -25,6 +25,7 @@ from pipeline.contracts import (
     retraining,
     settings,
     taxonomy,
+    training_run,
 )
 from pipeline.contracts.meanings import meaning_of
 
@@ -62,6 +63,8 @@ FILES: dict[str, type[BaseModel]] = {
     "repath.toml": settings.Settings,
     "retraining-manifest": retraining.RetrainingManifest,
     "taxonomy": taxonomy.Taxonomy,
+    "training-checkpoints": training_run.Checkpoints,
+    "training-run": training_run.TrainingRun,
 }
 """File kind to contract. A ``.row`` is a row of a CSV; its properties are the columns."""
 

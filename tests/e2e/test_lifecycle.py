@@ -186,14 +186,14 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
 ) -> None:
     settings = space / "repath.toml"
     if stage == "train":
-        settings.write_text(SETTINGS.format(epochs=3))
+        settings.write_text(SETTINGS.format(epochs=6))
     else:
         settings.write_text(settings.read_text("utf-8").replace("parity_images = 4", "parity_images = 5"))
     before = digests(space)
     running = _started(space, tmp_path / "log")
     try:
-        _wait_for(tmp_path / "log", r"epoch 1/3" if stage == "train" else r"\] export +export it")
-        time.sleep(0.5 if stage == "train" else 2)
+        _wait_for(tmp_path / "log", r"epoch 1/6  box" if stage == "train" else r"\] export +export it")
+        time.sleep(0.3 if stage == "train" else 2)
         assert running.poll() is None, "the stage was over before it could be killed"
     finally:
         os.killpg(running.pid, signal.SIGKILL)
@@ -207,6 +207,11 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
     told = _ran(gone_on)
     assert told["done"][0] == stage
     assert told["up to date"] == [each.name for each in STAGES[: _place(stage)]]
+    if stage == "train":
+        training = json.loads(gone_on.stdout)["stages"]["train"]["training"]
+        assert training["epochs_done"] == 6
+        (over,) = training["resumed_after"]
+        assert f"going on after epoch {over} of 6" in gone_on.stderr
 
 
 def _place(stage: str) -> int:

@@ -11,8 +11,10 @@ _KAGGLE = "pipeline.cli.data_kaggle"
 _ONLINE = "pipeline.cli.data_online"
 _QUEUE = "pipeline.cli.data_queue"
 _SYNC = "pipeline.cli.data_sync"
+_FETCH = "pipeline.cli.data_fetch"
 
 COMMANDS = {
+    "fetch": (f"{_FETCH}:fetch", "Bring data of other repositories and archives, by commit and digest."),
     "build-taxonomy": (f"{_ROWS}:build_taxonomy", "Take labels, aliases and outcomes out of a pack."),
     "bootstrap-kaggle-dataset": (
         f"{_SYNC}:bootstrap_kaggle_dataset",

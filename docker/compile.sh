@@ -7,8 +7,9 @@ prefix=$1
 libraries=$(echo "$prefix"/lib/python3*/site-packages)
 [ -d "$libraries" ] || exit 0
 
-# Their tests, and the sources that only a compiler could use.
-find "$libraries" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+# Their tests, and what only a compiler could use. Licences stay, wherever their paths lead.
+find "$libraries" -name '*.dist-info' -prune -o -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+rm -rf "$libraries/torch/include" "$libraries/torch/share/cmake"
 find "$libraries" -type f \( -name conftest.py -o -name '*_test.py' -o -name '*.pyx' -o -name '*.a' \) -delete
 
 # Some libraries ship files in the syntax of another Python as data; those are passed over, as pip does.

@@ -1,8 +1,9 @@
 """Write the lock files of the image: every version with the SHA-256 of each file that the registry has of it.
 
 `uv pip compile` resolves once, under docker/constraints.txt, for Linux and every Python from 3.11 on. The result
-is split in two, since only one of the parts needs an NVIDIA GPU: the image for CPUs installs the first, the one
-for GPUs both. PyTorch's wheel loads without the second part, and then says that there is no CUDA.
+is split: what every image installs, and what comes on top of it in the image for GPUs and in that for CPUs. The
+latter needs CUDA libraries, too, since the registry's PyTorch wheel is linked against most of them and does not
+load without; those that it opens only where there is a GPU are left out.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docker"
 CONSTRAINTS = FOLDER / "constraints.txt"
 
-CPU, CUDA, BUILD = "lock-cpu.txt", "lock-cuda.txt", "lock-build.txt"
-"""All but CUDA; what a GPU needs on top; what builds the wheel of the source."""
+COMMON, CUDA, CPU, BUILD = "lock-common.txt", "lock-cuda.txt", "lock-cpu.txt", "lock-build.txt"
 
 _HEADS = {
-    CPU: "# The image's libraries, without those of CUDA.",
-    CUDA: "# The CUDA libraries and compiler that PyTorch loads where there is an NVIDIA GPU.",
+    COMMON: "# The libraries of every image, without those of CUDA.",
+    CUDA: "# On top of lock-common.txt, in the image for NVIDIA GPUs: all that PyTorch asks for.",
+    CPU: "# On top of lock-common.txt, in the image for CPUs: what PyTorch's wheel is linked against.",
     BUILD: "# What builds the wheel inside the image's build (docker/build.in).",
 }
 _HOW = "# Written by: make lock. Install with: pip install --no-deps --require-hashes -r FILE"
@@ -39,14 +40,17 @@ _IMAGE = {
 }
 _OF_CUDA = re.compile(r"(nvidia-(?!ml-py$)|cuda-|triton$)")
 """nvidia-ml-py is plain Python that asks a driver, and Ultralytics imports it everywhere."""
+_ONLY_WITH_A_GPU = ("cuda-", "nvidia-cusolver", "nvidia-nvtx", "triton")
+"""What no library of PyTorch's that is loaded at import names as needed (readelf -d torch/lib/*.so)."""
 
 
 def main() -> None:
     """Resolve, split and write."""
     libraries = compiled(ROOT / "pyproject.toml", "--extra", "train")
     build = compiled(FOLDER / "build.in")
-    parts = split(libraries)
-    for name, blocks in ((CPU, parts[0]), (CUDA, parts[1]), (BUILD, requirements(build))):
+    common, cuda = split(libraries)
+    cpu = [block for block in cuda if not block.startswith(_ONLY_WITH_A_GPU)]
+    for name, blocks in ((COMMON, common), (CUDA, cuda), (CPU, cpu), (BUILD, requirements(build))):
         text = "\n".join([_HEADS[name], _HOW, *blocks, ""])
         (FOLDER / name).write_text(text, encoding="utf-8")
         print(f"docker/{name}: {len(blocks)} packages", file=sys.stderr)

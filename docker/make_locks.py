@@ -1,9 +1,9 @@
 """Write the lock files of the image: every version with the SHA-256 of each file that the registry has of it.
 
-`uv pip compile` resolves once, under docker/constraints.txt, for Linux and every Python from 3.11 on. The result
-is split: what every image installs, and what comes on top of it in the image for GPUs and in that for CPUs. The
-latter needs CUDA libraries, too, since the registry's PyTorch wheel is linked against most of them and does not
-load without; those that it opens only where there is a GPU are left out.
+`uv pip compile` resolves once, under docker/constraints.txt, for Linux and every Python from 3.11 on. The
+result is split: what every image installs, and what comes on top of it in the image for GPUs and in that for
+CPUs. The latter needs CUDA libraries, too, since the registry's PyTorch wheel is linked against most of them
+and does not load without; those that it opens only where there is a GPU are left out.
 """
 
 from __future__ import annotations

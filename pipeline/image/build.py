@@ -90,7 +90,14 @@ def build_arguments(context: Path, options: BuildOptions) -> dict[str, str]:
         "VERSION": __version__,
         "REVISION": revision,
         # The same revision is the same image: its time is that of the commit, unless one is fixed.
-        **({"CREATED": clock.timestamp(datetime.fromtimestamp(moment, UTC)), "SOURCE_DATE_EPOCH": str(moment)} if moment else {}),
+        **(
+            {
+                "CREATED": clock.timestamp(datetime.fromtimestamp(moment, UTC)),
+                "SOURCE_DATE_EPOCH": str(moment),
+            }
+            if moment
+            else {}
+        ),
     }
 
 
@@ -113,7 +120,9 @@ def push_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> str | N
     Raises:
         EngineError: the registry refuses, or the engine does.
     """
-    with explained(f"{tag} cannot be pushed", hint="Log in to the registry first: docker login, podman login."):
+    with explained(
+        f"{tag} cannot be pushed", hint="Log in to the registry first: docker login, podman login."
+    ):
         digest = None
         for event in engine.client.api.push(tag, stream=True, decode=True):
             if event.get("error"):

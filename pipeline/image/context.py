@@ -1,11 +1,10 @@
-"""What is sent to the engine to build from: the files that .dockerignore lets through, the same bytes each time."""
+"""What the engine builds from: the files that .dockerignore lets through, always as the same bytes."""
 
 from __future__ import annotations
 
 import io
 import re
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.support.errors import InputError
@@ -16,7 +15,7 @@ _CACHE_MOUNT = re.compile(r"--mount=type=cache,\S+[ \t]*(\\\n[ \t]*)?")
 
 
 def find_context(start: Path | None) -> Path:
-    """Return the folder to build from: the one that was given, the working directory, or the package's checkout.
+    """Return the folder to build from: the one given, the working directory, or the package's checkout.
 
     Raises:
         InputError: none of them holds a ``Dockerfile.gpu``.
@@ -36,9 +35,9 @@ def pack_context(root: Path, *, cache_mounts: bool) -> io.BytesIO:
 
     Args:
         root: the checkout.
-        cache_mounts: whether the engine's builder knows ``RUN --mount=type=cache``. The builder behind Docker's own
-            API does not (BuildKit is reached through other ways), and these mounts only save time, so they are left
-            out for it.
+        cache_mounts: whether the builder knows ``RUN --mount=type=cache``. The one behind Docker's own API
+            does not (BuildKit is reached in other ways), and these mounts only save time, so they are
+            left out for it.
 
     Raises:
         InputError: a file cannot be read.
@@ -63,16 +62,16 @@ def pack_context(root: Path, *, cache_mounts: bool) -> io.BytesIO:
     return packed
 
 
-def _ignored(root: Path) -> Sequence[str]:
+def _ignored(root: Path) -> list[str]:
     path = root / ".dockerignore"
     if not path.is_file():
-        return ()
+        return []
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def _entry(path: Path, name: str, size: int) -> tarfile.TarInfo:
-    """Describe a file by what the build depends on alone: a fresh clone and an old checkout give one context."""
+    """Describe a file by what the build depends on alone, so that all checkouts of a commit are alike."""
     entry = tarfile.TarInfo(name)
     entry.size = size
     entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644

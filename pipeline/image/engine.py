@@ -39,7 +39,7 @@ class Engine:
 def candidates(environ: Mapping[str, str], *, uid: int, home: Path) -> list[tuple[str, str]]:
     """Return the addresses where an engine may listen, and why each is one; the first that answers is taken.
 
-    An address that the user set is the only one: asking another engine than the one named would be a surprise.
+    An address that the user set is the only one: to ask another engine than that would be a surprise.
     """
     for variable in ("DOCKER_HOST", "CONTAINER_HOST"):
         if environ.get(variable):
@@ -97,9 +97,10 @@ def open_engine(environ: Mapping[str, str] = os.environ) -> Iterator[Engine]:
 
 
 def _connect(address: str, environ: Mapping[str, str]) -> Engine:
-    import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
+
+    import docker
 
     if address.startswith("unix://") and not Path(address.removeprefix("unix://")).exists():
         raise EngineError("there is no such socket")

@@ -84,8 +84,8 @@ def require_gpus(wanted: str, found: Gpus) -> None:
     have = f"{len(found.names)} are here" if found.names else f"none is here: {found.why_not}"
     raise EngineError(
         f"{asked}, and inside the container {have}",
-        hint="Some engines ignore the request. On the host: nvidia-smi must work, and the NVIDIA Container Toolkit "
-        "must be set up for this engine.",
+        hint="Some engines ignore the request. On the host nvidia-smi must work, and the NVIDIA Container "
+        "Toolkit must be set up for this engine.",
     )
 
 

@@ -32,8 +32,8 @@ _START = (
 )
 
 _LIBRARIES = (
-    "ai-edge-litert", "ai-edge-quantizer", "hotcoco", "litert-torch", "numpy", "opencv-python-headless", "pandas",
-    "pillow", "simplejpeg", "tensorflow", "torch", "torchvision", "ultralytics-opencv-headless",
+    "ai-edge-litert", "ai-edge-quantizer", "hotcoco", "litert-torch", "numpy", "opencv-python-headless",
+    "pandas", "pillow", "simplejpeg", "tensorflow", "torch", "torchvision", "ultralytics-opencv-headless",
 )  # fmt: skip
 _NEEDED: dict[Need, tuple[str, ...]] = {
     "litert": ("ai_edge_litert", "cv2"),
@@ -141,7 +141,7 @@ def _check(need: Need, *, on_gpu: bool, quick: bool) -> Check:
     if quick:
         return Check(None, "installed; not tried (--quick)")
     started = time.monotonic()
-    # In a process of its own: a library that does not fit this machine may end the process it is loaded into, and
+    # In a process of its own: a library that does not fit this machine may end the process that loads it, and
     # PyTorch and TensorFlow do not get along in one.
     command = [sys.executable, "-P", "-c", _START, need, str(int(on_gpu)), "\n".join(sys.path)]
     try:
@@ -164,19 +164,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _pytorch_cuda() -> str | None:
-    """Return the CUDA version of PyTorch's build from its files: importing it takes seconds."""
-    spec = find_spec("torch")
-    if spec is None or spec.origin is None:
-        return None
-    for line in Path(spec.origin).with_name("version.py").read_text(encoding="utf-8").splitlines():
-        name, _, value = line.partition("=")
-        if name.split(":")[0].strip() == "cuda":
-            text = value.strip().strip("'\"")
-            return None if text == "None" else text
-    return None
 
 
 def _pytorch_cuda() -> str | None:

@@ -1,7 +1,7 @@
 """A real .tflite file of a few hundred bytes, for the self-test: whatever it is shown, it finds one item.
 
-Made with `tests/tiny_models.py`: an input of ``[1,32,32,3]`` float32, and an output ``[1,2,6]`` that is zero times the
-input plus the row of `FOUND`; a test makes it again and compares.
+Made with `tests/tiny_models.py`: an input of ``[1,32,32,3]`` float32, and an output ``[1,2,6]`` that is zero
+times the input plus the row of `FOUND`; a test makes it again and compares.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def _train(run: Run) -> Done:
 
     wanted, runs = run.settings.training, run.path("runs")
     epoch = _baseline_epoch(run)
-    fields = wanted.model_dump(exclude={"val_fraction", "test_fraction"})
+    fields = wanted.model_dump(exclude={"val_fraction", "test_fraction", "accept_proposals"})
     dataset, options = open_dataset(run.at(run.facts[BUNDLE])), TrainOptions(**fields)
     begun = interrupted_training(dataset, options, runs=runs, base=run.workspace.root)
     trained = train_detector(

@@ -52,7 +52,8 @@ format: $(STAMP) ## Let ruff format and sort
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## The benchmarks, each beside its peer in the same run
-	for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@status=0; for script in benchmarks/bench_*.py; do \
+	  echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
 clean: ## Remove the virtual environment and the demo
 	rm -rf $(VENV) $(DEMO)

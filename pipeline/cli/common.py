@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.contracts.settings import MAX_SEED
+from pipeline.support.errors import UsageError
 from pipeline.support.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -109,6 +110,19 @@ no_download_option = click.option(
     callback=_nothing_is_fetched,
     help="Fetch nothing over the network.  [repath.toml: download.enabled = false]",
 )
+
+
+def keep_inputs(out: Path | None, *inputs: Path | None) -> None:
+    """Refuse an output that would take the place of a file that the command reads.
+
+    Raises:
+        UsageError: ``out`` is one of ``inputs``, by whatever name or link.
+    """
+    if out is None or not out.exists():
+        return
+    for path in inputs:
+        if path is not None and path.exists() and path.samefile(out):
+            raise UsageError(f"{out} is read, and would be written over", hint="Name another file to write.")
 
 
 def http_client() -> HttpClient:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from pipeline.cli.common import DIRECTORY, FILE, SHARE, emit, note, root_option, setting, workspace
+from pipeline.cli.common import (
+    DIRECTORY,
+    FILE,
+    SHARE,
+    emit,
+    keep_inputs,
+    note,
+    root_option,
+    setting,
+    workspace,
+)
 from pipeline.contracts.bundle import TEMPLATE_FILE
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.support import clock
@@ -103,6 +113,7 @@ def benchmark_candidate_model(
         bundle_dir = bundle_dir or _bundle_of(candidate, space.root)
     assert model is not None
     assert labels is not None
+    keep_inputs(out, model, labels, manifest, leakage)
     journal = out.with_name(f"{out.name}.journal.jsonl")
     options = BenchmarkOptions(
         model=model,
@@ -151,6 +162,7 @@ def merge_benchmark_results(shards: tuple[Path, ...], out: Path, max_unreadable:
     from pipeline.evaluation.benchmark import default_max_unreadable
     from pipeline.evaluation.shards import merge_results
 
+    keep_inputs(out, *shards)
     results = merge_results(
         [(str(path), read_json(path, BenchmarkResults)) for path in shards],
         max_unreadable=default_max_unreadable() if max_unreadable is None else max_unreadable,

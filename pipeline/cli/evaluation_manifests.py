@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.common import SHARE, emit, note, setting
+from pipeline.cli.common import SHARE, emit, keep_inputs, note, setting
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.support import clock
@@ -18,13 +18,17 @@ from pipeline.support.files import display_path
 @setting("--taxonomy", to="paths.taxonomy", help="The taxonomy whose labels are asked for.")
 @setting("--seed", to="paths.seed_manifest", help="Pictures that are there already.")
 @setting("--out", to="paths.manifest", help="The manifest to write.")
-@click.option(
-    "--allow-unknown-labels", is_flag=True, help="Take seed pictures of labels that the taxonomy lacks."
+@setting(
+    "--allow-unknown-labels",
+    to="labels.allow_unknown",
+    is_flag=True,
+    help="Take seed pictures of labels that the taxonomy lacks.",
 )
 def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknown_labels: bool) -> None:
     """Ask for a picture of every label of a taxonomy."""
     from pipeline.evaluation import manifests
 
+    keep_inputs(out, taxonomy, seed)
     seeds = read_json(seed, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     labels = read_json(taxonomy, Taxonomy)
     warnings = (
@@ -68,6 +72,7 @@ def check_benchmark_coverage(
     """Count which labels a manifest covers, and which it lacks."""
     from pipeline.evaluation import coverage
 
+    keep_inputs(out, taxonomy, manifest)
     rows = read_json(manifest, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     report = coverage.check_coverage(
         read_json(taxonomy, Taxonomy),

@@ -14,6 +14,7 @@ from pipeline.cli.common import (
     SHARE,
     emit,
     http_client,
+    keep_inputs,
     no_download_option,
     note,
     root_option,
@@ -47,7 +48,12 @@ def _taxonomy_options(command: Any) -> Any:
         required=False,
         help="Labels that are known; others stop the build.",
     )
-    allow = click.option("--allow-unknown-labels", is_flag=True, help="Go on with labels the taxonomy lacks.")
+    allow = setting(
+        "--allow-unknown-labels",
+        to="labels.allow_unknown",
+        is_flag=True,
+        help="Go on with labels the taxonomy lacks.",
+    )
     return option(allow(command))
 
 
@@ -68,6 +74,7 @@ def build_retraining_manifest(
     input_csv: Path, out: Path, taxonomy: Path | None, allow_unknown_labels: bool
 ) -> None:
     """Take the rows named retrain_* out of a labeled CSV: positives with a label, negatives without."""
+    keep_inputs(out, input_csv, taxonomy)
     known = _read_taxonomy(taxonomy)
     with without_gc():
         rows = retraining_rows(*read_csv_lines(input_csv, LabeledRow, LABELED_COLUMNS))

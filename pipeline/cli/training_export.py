@@ -188,14 +188,10 @@ def export_candidate(
         device=device_for(device),
     )
     dataset = open_dataset(bundle_dir) if bundle_dir is not None else None
-    if labels is not None:
-        names: tuple[str, ...] | None = tuple(read_json(labels, LabelsFile).root)
-    else:
-        names = dataset.labels if dataset is not None else None
     source = Source(
         best=weights,
         last=last or weights,
-        labels=names,
+        labels=tuple(read_json(labels, LabelsFile).root) if labels is not None else None,
         dataset=dataset,
         pictures=tuple(pictures_in(pictures)) if pictures is not None else (),
     )

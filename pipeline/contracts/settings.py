@@ -5,9 +5,10 @@ Unknown keys are refused here, unlike in data files: a misspelt setting would si
 
 from __future__ import annotations
 
+import posixpath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 MAX_SEED = 2**32 - 1
 """The largest seed that numpy, and so Ultralytics, takes."""
@@ -87,6 +88,18 @@ class Paths(Table):
     """Release bundles, one folder per version."""
     release_notes: str = "release-notes.md"
     """What is new, written by a person before a release."""
+
+    @model_validator(mode="after")
+    def _one_place_each(self) -> Paths:
+        held: dict[str, str] = {}
+        for name in type(self).model_fields:
+            place = posixpath.normpath(getattr(self, name))
+            if place in held:
+                raise ValueError(
+                    f"{held[place]} and {name} name one place, {place!r}: what one stage writes another reads"
+                )
+            held[place] = name
+        return self
 
 
 class Data(Table):

@@ -201,6 +201,35 @@ def test_labels_of_another_number_stop_the_export(exported, pictures: Path, tmp_
         export_candidate(source, ExportOptions(imgsz=SIZE), candidates_root=tmp_path, run_id="x")
 
 
+def test_labels_in_another_order_than_the_checkpoints_stop_the_export(
+    exported, pictures: Path, tmp_path: Path
+) -> None:
+    weights, _ = exported
+    turned = ("Glass Jar", "Tin Can", "Cardboard")
+    source = Source(weights, weights, labels=turned, pictures=tuple(pictures_in(pictures)))
+    with pytest.raises(ModelError, match="in another order"):
+        export_candidate(source, ExportOptions(imgsz=SIZE), candidates_root=tmp_path, run_id="x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_of_other_classes_proves_the_file_and_neither_names_its_classes_nor_chooses_its_head(
+    checkpoint, bundle: Path, tmp_path: Path, repath
+) -> None:
+    classes = json.loads((bundle / "classes.json").read_text())
+    for entry, label in zip(classes["classes"], ("Cardboard", "Glass Jar", "Tin Can"), strict=True):
+        entry["label"] = label
+    (bundle / "classes.json").write_text(json.dumps(classes))
+    done = repath(
+        "training", "export-candidate", "--weights", checkpoint(end2end=True), "--bundle-dir", bundle,
+        "--candidate-root", tmp_path / "candidates", "--run-id", "other",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["export"]["heads"]["figures"] == {}
+    assert "of its classes" in done.json["export"]["heads"]["reason"]
+    labels = json.loads((tmp_path / "candidates" / "other" / "yolo-repath.labels.json").read_text())
+    assert labels == ["Tin Can", "Glass Jar", "Cardboard"]
+
+
 def test_the_head_with_the_higher_map50_ships_and_of_equals_the_one_without_nms() -> None:
     good, poor = HeadFigures(0.74, 0.5), HeadFigures(0.32, 0.2)
     assert better_head({"nms": good, "end2end": poor}).head == "nms"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 pytest.importorskip("ultralytics")
@@ -174,6 +175,24 @@ def test_oversized_pictures_are_trained_on_as_smaller_copies_and_stay_as_they_ar
         assert copy.width / copy.height == pytest.approx(900 / 400, rel=0.02)
     assert large.read_bytes() == before
     assert (tmp_path / "view" / "images" / "train" / "row_1.jpg").is_symlink()
+
+
+def test_any_label_and_folder_are_read_back_from_the_view(bundle: Path, tmp_path: Path) -> None:
+    labels = ["Dose 🥫", 'a "b": #c\\', "no"]
+    classes = {"classes": [{"id": index, "label": label} for index, label in enumerate(labels)]}
+    (bundle / "classes.json").write_text(json.dumps(classes), "utf-8")
+    view = write_view(open_dataset(bundle), tmp_path / "Küche 🥫")
+    read = yaml.safe_load(view.yaml.read_text("utf-8"))
+    assert read["names"] == dict(enumerate(labels))
+    assert read["path"] == str((tmp_path / "Küche 🥫").resolve())
+
+
+def test_two_pictures_that_would_share_a_label_file_are_named(bundle: Path, tmp_path: Path) -> None:
+    template = bundle / "annotations-template.csv"
+    Image.open(bundle / "images" / "row_1.jpg").save(bundle / "images" / "row_0.png")
+    template.write_text(template.read_text().replace("images/row_1.jpg", "images/row_0.png"))
+    with pytest.raises(TrainingError, match=r"two rows of the bundle name a picture row_0"):
+        write_view(open_dataset(bundle), tmp_path / "view")
 
 
 def test_a_jpeg_that_ultralytics_would_write_into_is_a_copy(bundle: Path, tmp_path: Path) -> None:

@@ -166,6 +166,15 @@ def test_a_row_that_was_deduplicated_waits_for_a_picture_of_its_own() -> None:
     assert (own.url, own.notes) == ("b.png", "Add one. Completed.")
 
 
+def test_a_picture_that_another_row_gives_up_in_the_same_run_goes_to_the_row_that_waits() -> None:
+    shows = one(image("bag"), row("bag", url="a.png"))
+    waiting = image("box", notes=WAITING)
+    rows = [row("box", url="a.png"), row("bag", url="b.png")]
+    once = ProgressSync().sync([waiting, shows], rows)
+    assert [each.url for each in once.rows] == ["a.png", "b.png"]
+    assert ProgressSync().sync(once.rows, rows).changes == []
+
+
 def test_a_labeled_row_without_a_url_clears_only_where_that_is_meant() -> None:
     filled = one(image(), row(url="a.png"))
     assert one(filled, row()) == filled

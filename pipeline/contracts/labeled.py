@@ -44,3 +44,8 @@ class LabeledRow(Contract):
     def note(self, key: str) -> str | None:
         """The value of ``key=`` in the notes, or None."""
         return note_value(self.notes, key)
+
+    @property
+    def search_query(self) -> str:
+        """What ``query=`` of the notes says to search for, without a remark behind it; empty for nothing."""
+        return (self.note("query") or "").partition(";")[0].strip()

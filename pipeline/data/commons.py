@@ -135,6 +135,8 @@ class OnlineSuggester:
     """Label to what it is also called, from a taxonomy."""
     used: set[str] = field(default_factory=set)
     """Source keys of the files that rows show already."""
+    failed: int = field(init=False, default=0)
+    """Searches that failed one after another until now."""
 
     def suggest(self, rows: Sequence[LabeledRow]) -> Iterator[Outcome]:
         """Yield an outcome for each row, in order.
@@ -145,18 +147,18 @@ class OnlineSuggester:
         Raises:
             DownloadError: `FAILURES_IN_A_ROW` rows failed one after another.
         """
-        failed = 0
         for row in rows:
             try:
                 outcome = self._one(row)
-                failed = 0
+                self.failed = 0
             except DownloadError as error:
                 outcome = Outcome(row, error=error.message)
-                failed += 1
+                self.failed += 1
             yield outcome
-            if failed == FAILURES_IN_A_ROW:
+            if self.failed == FAILURES_IN_A_ROW:
                 raise DownloadError(
-                    f"stopped: {failed} searches failed one after another, the last with: {outcome.error}",
+                    f"stopped: {self.failed} searches failed one after another, "
+                    f"the last with: {outcome.error}",
                     hint="What was found before is written. Run the command again to go on.",
                 )
 
@@ -170,7 +172,7 @@ class OnlineSuggester:
                 self.used.add(key)
                 notes = renewed_notes(row.notes, f"title=File:{name}; query={query}")
                 return Outcome(row.replace(url=url, source=_source(row), notes=notes), found=True)
-        chosen = row.note("query")  # what a person chose to search for stays for the next time
+        chosen = row.search_query  # what a person chose to search for stays for the next time
         failed = f"{FAILED}=no_result"
         notes = renewed_notes(row.notes, f"query={chosen}; {failed}" if chosen else failed)
         return Outcome(row.replace(source=_source(row), notes=notes))
@@ -184,9 +186,9 @@ def queries(row: LabeledRow, aliases: Sequence[str] = ()) -> list[str]:
     label that the model saw wrongly: a search for it would find just what a negative must not show.
     """
     if row.is_negative:
-        texts = [row.note("query") or scene_of(row.name) or ""]
+        texts = [row.search_query or scene_of(row.name) or ""]
         if row.name.startswith(RETRAIN_NEGATIVE_PREFIX):
-            texts = [row.note("query") or ""]
+            texts = [row.search_query]
         return _plain(texts)
     label = row.canonical_label
     parts = re.split(r"\s*/\s*|\s+or\s+|,\s*|\s*\(", label)

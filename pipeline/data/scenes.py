@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.contracts.base import shown
 from pipeline.contracts.labeled import RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import ManifestRow
-from pipeline.contracts.text import fits_in_notes, note_value
+from pipeline.contracts.text import fits_in_notes
 from pipeline.data.book import LabeledBook
 
-HINT = "query_hint"
-"""``query_hint=forest trail`` in the notes of a manifest's negative: what to search for."""
+_HINT = re.compile(r"\bquery_hint=([^;]*)")
+"""``query_hint=forest trail`` behind a sentence in the notes of a manifest's negative: what to search for."""
 
 _REMARKS = ("Completed.", "Needs unique URL (deduped).")
 """Sentences that follow the hint in manifests that were worked on."""
@@ -68,7 +69,7 @@ def _made(image: ManifestRow) -> LabeledRow:
 
 def _with_hint(row: LabeledRow, notes: str) -> LabeledRow:
     hint = hint_of(notes)
-    if not hint or row.note("query"):
+    if not hint or row.search_query:
         return row
     parts = [row.notes.strip().rstrip(";"), f"query={hint}"]
     return row.replace(notes="; ".join(part for part in parts if part))
@@ -76,7 +77,8 @@ def _with_hint(row: LabeledRow, notes: str) -> LabeledRow:
 
 def hint_of(notes: str) -> str:
     """Return what the notes of a manifest's negative say to search for; empty where they say nothing."""
-    hint = note_value(notes, HINT) or ""
+    found = _HINT.search(notes)
+    hint = found.group(1) if found else ""
     for remark in _REMARKS:
         hint = hint.replace(remark, "")
     hint = " ".join(hint.split())

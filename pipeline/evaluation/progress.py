@@ -61,12 +61,15 @@ class ProgressSync:
                 by_name.setdefault(row.name, []).append(row)
         done = Progress()
         shown_by = Counter(source_key(image.url) for image in images if image.is_ready)
-        for image in images:
+        done.rows = list(images)
+        # Rows that wait for a picture of their own come last: by then it is known what the others show.
+        for index in sorted(range(len(images)), key=lambda index: DEDUPE_NOTE in (images[index].notes or "")):
+            image = images[index]
             after = self._one(image, by_name.get(image.name, []), shown_by, done)
             if after.status == "ready" and not after.url.strip():
                 after = after.replace(status="todo")
             done.changes += _changes(image, after)
-            done.rows.append(after)
+            done.rows[index] = after
         names = {image.name for image in images}
         done.unknown = [
             name
@@ -116,6 +119,7 @@ class ProgressSync:
         if image.is_ready:
             shown_by[source_key(image.url)] -= 1
         done.cleared += 1
+        done.without_url.append(image.name)
         return image.replace(url="", status="todo", synced_url="")
 
     def _by_hand(self, image: ManifestRow, url: str) -> str | None:

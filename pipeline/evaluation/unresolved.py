@@ -61,8 +61,8 @@ def _made(row: LabeledRow) -> UnresolvedRow:
 def _query(row: LabeledRow) -> str:
     if not row.is_negative:
         return row.canonical_label.strip()
-    if row.note("query"):
-        return row.note("query") or ""
+    if row.search_query:
+        return row.search_query
     if row.name.startswith(RETRAIN_NEGATIVE_PREFIX):
         return ""
     return (scene_of(row.name) or "").replace("_", " ").replace("-", " ")

@@ -295,7 +295,7 @@ def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None
 
 
 def _row_in_words(line: int, row: dict[str, str], field: str) -> str:
-    name = row.get("name") or row.get("id") or ""
+    name = row.get("name") or row.get("id") or row.get("label") or ""
     return f"line {line}{f' ({shown(name)})' if name else ''}, column {field}"
 
 

@@ -68,7 +68,7 @@ def dataset_yaml(classes: Sequence[str], split: Split) -> str:
     if split.counts["test"]:
         lines.append(f"test: {list_file('test')}")
     lines.append("names:")
-    lines += [f"  {index}: {_quoted(label)}" for index, label in enumerate(classes)]
+    lines += [f"  {index}: {yaml_quoted(label)}" for index, label in enumerate(classes)]
     return "\n".join(lines) + "\n"
 
 
@@ -88,8 +88,9 @@ def instructions(run_id: str, classes: Sequence[str]) -> str:
     return _INSTRUCTIONS.format(run_id=_in_markdown(run_id), rows=rows, images=IMAGES, labels=LABELS)
 
 
-def _quoted(text: str) -> str:
+def yaml_quoted(text: str) -> str:
     """Return text as a double-quoted YAML scalar: JSON's, with what YAML does not print escaped."""
+    # JSON's own escapes of what lies beyond 16 bits are halves that YAML does not put together.
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in quoted)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from pipeline.contracts.results import Detection, ResultRow
@@ -82,6 +83,8 @@ class LabelError:
     detection: Detection
     annotated: str | None
     """The label of the annotation in that place; None where there is no annotation."""
+    box: int | None
+    """Index of that annotation among its row's boxes."""
 
     @property
     def question(self) -> str:
@@ -111,10 +114,12 @@ def likely_label_errors(rows: Sequence[ResultRow], *, at_least: float) -> list[L
     found = evaluation.image_diagnostics(score_thr=at_least)["label_errors"]
     found.sort(key=lambda error: (-error["dt_score"], error["image_id"], error["dt_id"]))
     detections = located_detections(rows, below_threshold=False)
+    starts = [0, *accumulate(len(row.expected_boxes or []) for row in rows)]
     errors = []
     for error in found:
         row, detection = detections[int(error["dt_id"]) - 1]
-        errors.append(LabelError(row, detection, error["gt_category"]))
+        box = None if error["gt_id"] is None else int(error["gt_id"]) - 1 - starts[row]
+        errors.append(LabelError(row, detection, error["gt_category"], box))
     return errors
 
 

@@ -18,9 +18,18 @@ class Box:
     height: float
     kind: str
     text: str = ""
+    below: bool = False
+    """Whether the text stands under the box, where another box's stands above."""
 
 
-def box_of(corners: Sequence[float] | None, kind: str, size: tuple[int, int], text: str = "") -> Box | None:
+def box_of(
+    corners: Sequence[float] | None,
+    kind: str,
+    size: tuple[int, int],
+    text: str = "",
+    *,
+    below: bool = False,
+) -> Box | None:
     """Return a box within the picture; None where it is none or the picture's size is not known."""
     width, height = size
     if corners is None or len(corners) != 4 or not width:
@@ -29,7 +38,7 @@ def box_of(corners: Sequence[float] | None, kind: str, size: tuple[int, int], te
     y1, y2 = (min(max(corners[at], 0.0), height) for at in (1, 3))
     if x2 <= x1 or y2 <= y1:
         return None
-    return Box(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1), kind, text)
+    return Box(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1), kind, text, below)
 
 
 def short(label: str) -> str:

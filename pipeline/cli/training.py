@@ -9,6 +9,7 @@ from pipeline.cli.lazy import LazyGroup
 _BUNDLE = "pipeline.cli.training_bundle"
 _QUEUE = "pipeline.cli.training_queue"
 _ANNOTATE = "pipeline.cli.training_annotate"
+_EXCHANGE = "pipeline.cli.training_exchange"
 _TRAIN = "pipeline.cli.training_train"
 _EXPORT = "pipeline.cli.training_export"
 _PROMOTE = "pipeline.cli.training_promote"
@@ -29,6 +30,18 @@ COMMANDS = {
     "seed-annotation-boxes": (
         f"{_ANNOTATE}:seed_annotation_boxes",
         "Propose boxes with a detector where none are drawn.",
+    ),
+    "review-annotations": (
+        "pipeline.cli.training_review:review_annotations",
+        "Write one HTML page of a bundle, likely errors first.",
+    ),
+    "export-annotations": (
+        f"{_EXCHANGE}:export_annotations",
+        "Write a bundle for CVAT, Label Studio, COCO or YOLO.",
+    ),
+    "import-annotations": (
+        f"{_EXCHANGE}:import_annotations",
+        "Take boxes back from an annotation tool.",
     ),
     "validate-annotation-bundle": (
         f"{_BUNDLE}:validate_annotation_bundle",

@@ -46,6 +46,8 @@ class LineFault:
     line: int
     kind: LineKind
     reason: str
+    values: int = 0
+    """How many values the line has, where that is what is wrong with it."""
 
 
 def parse_labels(data: bytes, *, class_count: int) -> tuple[list[YoloBox], list[LineFault]]:
@@ -121,7 +123,7 @@ def _box(line: str, number: int, class_count: int) -> YoloBox | LineFault:
     fields = line.split()
     if len(fields) != 5:
         reason = f"has {len(fields)} numbers, not five: {shown(line)}"
-        return LineFault(number, "invalid_yolo_line", reason)
+        return LineFault(number, "invalid_yolo_line", reason, len(fields))
     bad = next((field for field in fields if not _NUMBER.fullmatch(field)), None)
     if bad is not None:
         return LineFault(number, "invalid_yolo_line", f"{shown(bad)} is not a number")

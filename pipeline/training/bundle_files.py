@@ -68,7 +68,7 @@ def dataset_yaml(classes: Sequence[str], split: Split) -> str:
     if split.counts["test"]:
         lines.append(f"test: {list_file('test')}")
     lines.append("names:")
-    lines += [f"  {index}: {quoted(label)}" for index, label in enumerate(classes)]
+    lines += [f"  {index}: {yaml_quoted(label)}" for index, label in enumerate(classes)]
     return "\n".join(lines) + "\n"
 
 
@@ -88,10 +88,11 @@ def instructions(run_id: str, classes: Sequence[str]) -> str:
     return _INSTRUCTIONS.format(run_id=_in_markdown(run_id), rows=rows, images=IMAGES, labels=LABELS)
 
 
-def quoted(text: str) -> str:
+def yaml_quoted(text: str) -> str:
     """Return text as a double-quoted YAML scalar: JSON's, with what YAML does not print escaped."""
-    written = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)
+    # JSON's own escapes of what lies beyond 16 bits are halves that YAML does not put together.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in quoted)
 
 
 def _in_markdown(text: str) -> str:

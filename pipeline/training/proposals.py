@@ -64,19 +64,8 @@ def match_labels(
             raise InputError(f"the detector has no label {shown(label)}: it has {_named(labels)}")
         if name not in classes:
             raise InputError(f"the bundle has no class {shown(name)}: it has {_named(classes)}")
-    alike: dict[str, list[str]] = {}
-    for name in classes:
-        alike.setdefault(normalized_alias(name), []).append(name)
-    known = set(classes)
-    matched: dict[str, str] = {}
-    for label in labels:
-        near = alike.get(normalized_alias(label), [])
-        if label in given:
-            matched[label] = given[label]
-        elif label in known:
-            matched[label] = label
-        elif len(near) == 1 and normalized_alias(label):
-            matched[label] = near[0]
+    paired = [(label, class_of(label, classes, given=given)) for label in labels]
+    matched = {label: name for label, name in paired if name is not None}
     if not matched:
         raise InputError(
             f"none of the detector's labels is a class of the bundle: it has {_named(labels)}; "
@@ -84,6 +73,21 @@ def match_labels(
             hint="Name what is the same with --map 'detector label=bundle class'.",
         )
     return matched
+
+
+def class_of(label: str, classes: Sequence[str], *, given: Mapping[str, str]) -> str | None:
+    """Return which class a label from elsewhere is; None where it is none.
+
+    That is the class it was given, else the one of the same name, else the only one whose name differs in
+    nothing but case and punctuation.
+    """
+    if label in given:
+        return given[label]
+    if label in classes:
+        return label
+    key = normalized_alias(label)
+    alike = [name for name in classes if normalized_alias(name) == key] if key else []
+    return alike[0] if len(alike) == 1 else None
 
 
 def propose(

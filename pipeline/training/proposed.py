@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.bundle import TemplateRow
 from pipeline.contracts.proposals import PROPOSALS_FILE, BoxProposals, ProposedPicture
 from pipeline.support.documents import read_json
 from pipeline.support.errors import TrainingError
@@ -14,6 +15,9 @@ from pipeline.training.bundle_files import PROPOSED
 
 if TYPE_CHECKING:
     from pipeline.training.validate import BundleRow
+
+_NOTE = "boxes proposed by a detector"
+_BY = "detector "
 
 
 def read_proposals(bundle_dir: Path) -> BoxProposals | None:
@@ -78,3 +82,25 @@ def require_confirmed(bundle_dir: Path, rows: Sequence[BundleRow]) -> None:
             "annotations-template.csv to done; or go on with --accept-proposals (in repath.toml: "
             "accept_proposals = true under [training]).",
         )
+
+
+def marked(template: TemplateRow, *, model: str, threshold: float, own_found: bool) -> TemplateRow:
+    """Return a row that says that its boxes are proposals; a person's name and notes stay."""
+    words = f"{_NOTE}, score {threshold:g} and up"
+    if not own_found:
+        words += ", the row's own label was not found"
+    clean = unmarked(template)
+    return clean.replace(
+        status=PROPOSED,
+        annotator=clean.annotator if clean.annotator.strip() else f"{_BY}{PurePosixPath(model).name}",
+        notes=f"{clean.notes}; {words}" if clean.notes else words,
+    )
+
+
+def unmarked(template: TemplateRow) -> TemplateRow:
+    """Return a row without what `marked` wrote under ``annotator`` and at the end of ``notes``."""
+    at = template.notes.find(_NOTE)
+    notes = template.notes if at < 0 else template.notes[:at].rstrip().rstrip(";").rstrip()
+    return template.replace(
+        annotator="" if template.annotator.startswith(_BY) else template.annotator, notes=notes
+    )

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.bundle import TEMPLATE_COLUMNS, TEMPLATE_FILE, TemplateRow
@@ -27,13 +26,10 @@ from pipeline.support.yolo_labels import corners_of, labels_text
 from pipeline.training.bundle_files import PROPOSED, TODO
 from pipeline.training.bundle_rows import AnnotatedRow, BundleView
 from pipeline.training.proposals import OWN_SHARE, Proposed, propose
+from pipeline.training.proposed import marked, unmarked
 
 if TYPE_CHECKING:
     from pipeline.runtime.detector import Detection, Detector, LoadedModel
-
-_NOTE = "boxes proposed by a detector"
-_BY = "detector "
-_OWN_MISSING = "the row's own label was not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +228,7 @@ def _propose(seeding: Seeding, row: AnnotatedRow, proposed: Proposed, options: S
     if not proposed.proposals:
         seeding.states["nothing_found"] += 1
         if row.status == PROPOSED:
-            seeding.templates[-1] = _cleared(row.template)
+            seeding.templates[-1] = unmarked(row.template).replace(status=TODO)
         return
     seeding.states["proposed"] += 1
     found = not row.row.class_label or any(
@@ -246,31 +242,9 @@ def _propose(seeding: Seeding, row: AnnotatedRow, proposed: Proposed, options: S
             boxes=[ProposedBox(label=each.label, score=each.score) for each in proposed.proposals],
         )
     )
-    seeding.templates[-1] = _marked(row.template, options, own_found=found)
-
-
-def _marked(template: TemplateRow, options: SeedOptions, *, own_found: bool) -> TemplateRow:
-    words = f"{_NOTE}, score {options.threshold:g} and up"
-    if not own_found:
-        words += f", {_OWN_MISSING}"
-    kept = _without_ours(template.notes)
-    is_ours = template.annotator.startswith(_BY) or not template.annotator.strip()
-    return template.replace(
-        status=PROPOSED,
-        annotator=f"{_BY}{PurePosixPath(options.model).name}" if is_ours else template.annotator,
-        notes=f"{kept}; {words}" if kept else words,
+    seeding.templates[-1] = marked(
+        row.template, model=options.model, threshold=options.threshold, own_found=found
     )
-
-
-def _cleared(template: TemplateRow) -> TemplateRow:
-    annotator = "" if template.annotator.startswith(_BY) else template.annotator
-    return template.replace(status=TODO, annotator=annotator, notes=_without_ours(template.notes))
-
-
-def _without_ours(notes: str) -> str:
-    """Return notes without what an earlier run put at their end."""
-    at = notes.find(_NOTE)
-    return notes if at < 0 else notes[:at].rstrip().rstrip(";").rstrip()
 
 
 def detection_floor(threshold: float) -> float:

@@ -11,7 +11,7 @@ import annotated_bundles as bundles
 import numpy as np
 import pytest
 from annotated_bundles import Sample
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import tiny_model
 
@@ -316,6 +316,7 @@ def test_a_real_detector_proposes_what_people_drew_on_real_photos(
 NAMES = st.sampled_from(["Can", "can", "CAN!", "Glass Jar", "glass-jar", "cup", "", "!"])
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, unique=True), st.lists(NAMES.filter(str.strip), min_size=1, unique=True))
 def test_labels_match_by_name_and_never_by_number(labels: list[str], classes: list[str]) -> None:
     try:
@@ -334,6 +335,7 @@ def test_labels_match_by_name_and_never_by_number(labels: list[str], classes: li
 CORNER = st.floats(-50, 250)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(0, 1), CORNER, CORNER, CORNER, CORNER)),
     st.sampled_from([None, "a", "b"]),

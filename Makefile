@@ -30,6 +30,7 @@ lint: $(STAMP) ## Style, types, floors between the rooms, published schemas
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate_schemas.py --check
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 schemas: $(STAMP) ## Write docs/schemas from the contracts
 	$(BIN)/python docs/generate_schemas.py
@@ -38,9 +39,10 @@ constraints: $(STAMP) ## Record the installed versions, once the tests pass with
 	{ echo "# The versions that were tested together; pip reads this with -c. Written by: make constraints"; \
 	  $(BIN)/python -m pip freeze --exclude-editable; } > docker/constraints.txt
 
-format: $(STAMP) ## Let ruff format and sort
+format: $(STAMP) ## Let ruff format and sort, and take outputs out of the notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 bench: $(STAMP) ## The benchmarks, each beside its peer in the same run
 	for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

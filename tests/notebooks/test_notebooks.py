@@ -10,46 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import environment, program
+from workspaces import SETTINGS, TINY, environment, program
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 BOTH = sorted(NOTEBOOKS.glob("*.ipynb"))
-
-TINY = """
-nc: 4
-scales:
-  n: [0.33, 0.125, 256]
-backbone:
-  - [-1, 1, Conv, [64, 3, 2]]
-  - [-1, 1, Conv, [128, 3, 2]]
-  - [-1, 1, Conv, [256, 3, 2]]
-  - [-1, 1, Conv, [512, 3, 2]]
-  - [-1, 1, Conv, [1024, 3, 2]]
-head:
-  - [[2, 3, 4], 1, Detect, [nc]]
-"""
-SETTINGS = """
-[kaggle.folders]
-"Light Bulb" = ["light_bulbs"]
-
-[training]
-model = "tiny.yaml"
-epochs = 3
-imgsz = 96
-batch = 8
-device = "cpu"
-workers = 0
-
-[training.overrides]
-save_period = 1
-plots = false
-
-[export]
-parity_images = 4
-
-[baseline]
-epoch = 1
-"""
 
 
 def cells(path: Path, kind: str) -> list[str]:
@@ -102,7 +66,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     space = tmp_path_factory.mktemp("notebooks") / "space"
     assert program("init", space, "--sample", cwd=space.parent).returncode == 0
     (space / "tiny.yaml").write_text(TINY)
-    (space / "repath.toml").write_text(SETTINGS)
+    (space / "repath.toml").write_text(SETTINGS.format(epochs=3))
     done: dict[str, Any] = {"space": space}
     here = {key: value for key, value in environment().items() if not key.startswith(("GITHUB_", "GH_"))}
     roots = tmp_path_factory.mktemp("roots")

@@ -39,10 +39,11 @@ def labeled_pictures(rows: Sequence[LabeledRow], document: Path, *, title: str, 
         most: no more pictures than these, the first ones.
     """
     finder = SourceFinder(document)
-    tiles = [
-        Tile(_pixels(finder, row.url, row.name), f"{row.canonical_label or 'negative'} · {row.name}")
-        for row in rows[:most]
-    ]
+    tiles = []
+    for row in rows[:most]:
+        pixels = _pixels(finder, row.url, row.name)
+        label = "not on this disk" if pixels is None else row.canonical_label or "negative"
+        tiles.append(Tile(_grey() if pixels is None else pixels, f"{label} · {row.name}"))
     return mosaic(tiles, title=f"{title} ({len(tiles)} of {len(rows)})")
 
 
@@ -90,6 +91,8 @@ def changed_pictures(
 
 def _result_tile(row: ResultRow, finder: SourceFinder, change: str) -> Tile:
     pixels = _pixels(finder, row.url, row.name)
+    if pixels is None:
+        return Tile(_grey(), f"not on this disk · {row.name}")
     expected = ", ".join(row.expected_all or row.expected_any) or "nothing"
     scale = pixels.shape[1] / row.size[0] if row.size and row.size[0] else 1.0
     boxes = [
@@ -104,13 +107,17 @@ def _result_tile(row: ResultRow, finder: SourceFinder, change: str) -> Tile:
     return Tile(pixels, f"{change + ': ' if change else ''}{expected}", boxes)
 
 
-def _pixels(finder: SourceFinder, url: str, name: str) -> NDArray[np.uint8]:
-    import numpy as np
-
+def _pixels(finder: SourceFinder, url: str, name: str) -> NDArray[np.uint8] | None:
     try:
         path = None if not url or is_remote(url) else finder.find(url, row=name)
         if path is not None:
             return decode_rgb(read_image_bytes(path), source=str(path), min_side=_SIDE)
     except InputError:
-        pass  # the grey tile tells that it cannot be shown; the stages before name the reason
+        pass  # the tile says that it cannot be shown; the stages before name the reason
+    return None
+
+
+def _grey() -> NDArray[np.uint8]:
+    import numpy as np
+
     return np.full((_SIDE, _SIDE, 3), 210, np.uint8)

@@ -107,6 +107,7 @@ def test_pictures_are_drawn_and_one_that_is_not_here_is_a_grey_tile(space: Space
     tiles = [axes.get_images()[0].get_array() for axes in figure.axes]
     assert tiles[0].std() > 5
     assert all(tile.std() == 0 for tile in tiles[2:])
+    assert all(axes.get_title().startswith("not on this disk") for axes in figure.axes[2:])
     assert len(pictures.bundle_pictures(space.at("bundle_dir"), most=5).axes) == 5
     shown = pictures.shown(figure, alt="Rows")
     assert shown.data.startswith(b"\x89PNG")

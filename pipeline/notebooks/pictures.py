@@ -43,7 +43,7 @@ def labeled_pictures(rows: Sequence[LabeledRow], document: Path, *, title: str, 
     for row in rows[:most]:
         pixels = _pixels(finder, row.url, row.name)
         label = "not on this disk" if pixels is None else row.canonical_label or "negative"
-        tiles.append(Tile(_grey() if pixels is None else pixels, f"{label} · {row.name}"))
+        tiles.append(Tile(_grey() if pixels is None else pixels, label, row.name))
     return mosaic(tiles, title=f"{title} ({len(tiles)} of {len(rows)})")
 
 
@@ -92,7 +92,7 @@ def changed_pictures(
 def _result_tile(row: ResultRow, finder: SourceFinder, change: str) -> Tile:
     pixels = _pixels(finder, row.url, row.name)
     if pixels is None:
-        return Tile(_grey(), f"not on this disk · {row.name}")
+        return Tile(_grey(), "not on this disk", row.name)
     expected = ", ".join(row.expected_all or row.expected_any) or "nothing"
     scale = pixels.shape[1] / row.size[0] if row.size and row.size[0] else 1.0
     boxes = [
@@ -104,7 +104,7 @@ def _result_tile(row: ResultRow, finder: SourceFinder, change: str) -> Tile:
         for found in row.detections
         if found.box is not None and len(found.box) == 4
     ]
-    return Tile(pixels, f"{change + ': ' if change else ''}{expected}", boxes)
+    return Tile(pixels, f"{change + ': ' if change else ''}{expected}", row.name, boxes)
 
 
 def _pixels(finder: SourceFinder, url: str, name: str) -> NDArray[np.uint8] | None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pipeline.contracts.settings import Settings
 from pipeline.lifecycle.engine import Run, Stage, run_stages
 from pipeline.lifecycle.stages import STAGES
+from pipeline.notebooks.display import show_tables_well
 from pipeline.support.documents import read_json
 from pipeline.support.roots import Root, find_roots
 
@@ -24,21 +25,32 @@ C = TypeVar("C", bound=BaseModel)
 
 
 class _Printed:
-    """Prints a line for each stage under the cell; once for one that stays up to date."""
+    """Prints a line for each stage under the cell, and one for all that were up to date."""
 
     def __init__(self, told: set[str]) -> None:
         self._told = told
+        self._skipped: list[str] = []
 
     def started(self, stage: Stage, number: int, total: int) -> None:
+        self.flush()
         if stage.slow:
             self._line(stage, number, total, f"{stage.title} …")
 
     def skipped(self, stage: Stage, number: int, total: int, line: str) -> None:
         if stage.name not in self._told:
-            self._line(stage, number, total, f"up to date  {line}")
+            self._skipped.append(stage.name)
 
     def finished(self, stage: Stage, number: int, total: int, line: str, seconds: float) -> None:
         self._line(stage, number, total, f"done in {seconds:.1f} s  {line}")
+
+    def flush(self) -> None:
+        """Tell of the stages that were up to date, unless a cell told of them before."""
+        if self._skipped:
+            first, last = self._skipped[0], self._skipped[-1]
+            names = first if first == last else f"{first} … {last}"
+            sys.stdout.write(f"up to date: {names}\n")
+            self._told.update(self._skipped)
+            self._skipped = []
 
     def _line(self, stage: Stage, number: int, total: int, text: str) -> None:
         sys.stdout.write(f"[{number:>2}/{total}] {stage.name:<12} {text}\n")
@@ -99,7 +111,11 @@ class Space:
         """
         self.run.tell = tell
         self.run.epoch_listeners = (on_epoch,) if on_epoch is not None else ()
-        run_stages(self.run, STAGES, _Printed(self._told), last=stage)
+        printed = _Printed(self._told)
+        try:
+            run_stages(self.run, STAGES, printed, last=stage)
+        finally:
+            printed.flush()
         return self.run.summaries[stage]
 
 
@@ -118,4 +134,7 @@ def start(directory: str | Path | None = None, *, environ: Mapping[str, str] | N
         os.environ if environ is None else environ, directory=Path(directory) if directory else None
     )
     os.chdir(found.workspace.root)
+    # litert-torch draws its progress into the notebook, past every redirection.
+    os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
+    show_tables_well()
     return Space(Run(found.workspace), found.roots)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.notebooks import pictures, tables
+from pipeline.notebooks.display import table_html
 from pipeline.notebooks.publication import planned
 from pipeline.notebooks.space import Space, start
 from pipeline.release.publication import publication_of
@@ -53,8 +56,11 @@ def test_without_a_workspace_the_error_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_stages_run_in_order_are_told_once_and_left_alone_where_they_stand(
-    space: Space, capsys: pytest.CaptureFixture[str]
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(sample, tmp_path / "copy", ignore=shutil.ignore_patterns(".repath"))
+    space = start("copy", environ={})
     summary = space.run_until("coverage")
     assert summary["coverage_ready"] == 1.0
     first = capsys.readouterr().out
@@ -62,6 +68,9 @@ def test_stages_run_in_order_are_told_once_and_left_alone_where_they_stand(
     assert names == ["taxonomy", "manifest", "curate", "resolve", "coverage"]
     space.run_until("coverage")
     assert capsys.readouterr().out == ""  # nothing new to tell
+    again = start(space.root, environ={})
+    again.run_until("coverage")
+    assert capsys.readouterr().out == "up to date: taxonomy … coverage\n"
     with pytest.raises(UsageError, match="there is no stage 'covrage'"):
         space.run_until("covrage")
 
@@ -121,7 +130,11 @@ def test_a_table_shows_hostile_labels_as_text(space: Space) -> None:
         writer.writeheader()
         writer.writerow(row)
     table = tables.labeled_table(read_csv(path, LabeledRow, LABELED_COLUMNS))
-    assert "<script>" not in table.to_html()
+    table["<img src=x onerror=alert(1)>"] = "<b>&"
+    html = table_html(table)
+    assert not re.search("<script|<img|<b>", html)
+    assert "&lt;b&gt;&amp;" in html
+    assert "nan" not in table_html(table.assign(missing=float("nan")))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ lint: $(STAMP) ## Style, types, floors between the rooms, published schemas, the
 	$(BIN)/python docs/generate_schemas.py --check
 	$(BIN)/mypy --strict docs/guide
 	$(MKDOCS) --site-dir $(VENV)/site
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 schemas: $(STAMP) ## Write docs/schemas from the contracts
 	$(BIN)/python docs/generate_schemas.py
@@ -47,9 +48,10 @@ constraints: $(STAMP) ## Record the installed versions, once the tests pass with
 	{ echo "# The versions that were tested together; pip reads this with -c. Written by: make constraints"; \
 	  $(BIN)/python -m pip freeze --exclude-editable; } > docker/constraints.txt
 
-format: $(STAMP) ## Let ruff format and sort
+format: $(STAMP) ## Let ruff format and sort, and take outputs out of the notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 bench: $(STAMP) ## The benchmarks, each beside its peer in the same run
 	@status=0; for script in benchmarks/bench_*.py; do \

@@ -43,6 +43,8 @@ def _train(run: Run) -> Done:
         options,
         run_dir=begun or runs / free_run_id(runs),
         base=run.workspace.root,
+        tell=run.tell,
+        listeners=run.epoch_listeners,
         resume=begun is not None,
     )
     kept = [trained.checkpoint_after(epoch)] if epoch is not None else []

@@ -35,6 +35,10 @@ class RepathError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows instead of a traceback: the message explains itself."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InputError(RepathError):
     """A file that was given cannot be used: missing, unreadable, not what it claims to be."""

@@ -40,6 +40,8 @@ class Tile:
 
     pixels: NDArray[np.uint8]
     title: str
+    note: str = ""
+    """A second line, in small."""
     boxes: Sequence[DrawnBox] = ()
 
 
@@ -71,7 +73,8 @@ def mosaic(tiles: Sequence[Tile], *, columns: int = 4, title: str = "") -> Figur
         axes = figure.add_subplot(rows, columns, index)
         axes.imshow(tile.pixels)
         axes.set_axis_off()
-        axes.set_title(shortened(tile.title), fontsize=7, parse_math=False)
+        lines = [shortened(line) for line in (tile.title, tile.note) if line]
+        axes.set_title("\n".join(lines), fontsize=7, parse_math=False)
         for box in tile.boxes:
             _draw(axes, box)
     return figure

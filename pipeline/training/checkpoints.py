@@ -64,10 +64,12 @@ def _replace(path: Path, content: bytes) -> None:
             stream.write(content)
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise output_error(path, error) from error
+        if isinstance(error, OSError):
+            raise output_error(path, error) from error
+        raise
 
 
 def _known(weights: Path) -> Checkpoints:
@@ -101,6 +103,19 @@ def restore_resumable(weights: Path) -> bool:
     for name in (BEST, LAST):
         if (weights / (name + _KEPT)).is_file():
             copy_file(weights / (name + _KEPT), weights / name)
+    return True
+
+
+def can_go_on(weights: Path) -> bool:
+    """Tell whether a training can go on from what stands here, which may be nothing yet."""
+    kept = weights / (LAST + _KEPT)
+    last = weights / LAST
+    if kept.is_file() or not last.is_file():
+        return True
+    try:
+        require_ours(last)
+    except TrainingError:
+        return False
     return True
 
 

@@ -183,9 +183,9 @@ def _link(source: Path, target: Path) -> None:
 
 def _yaml(dataset: Dataset, folder: Path) -> str:
     def images(subset: Subset) -> str:
-        return quoted(f"images/{subset}")
+        return yaml_quoted(f"images/{subset}")
 
-    lines = [f"path: {quoted(str(folder.resolve()))}", f"train: {images('train')}"]
+    lines = [f"path: {yaml_quoted(str(folder.resolve()))}", f"train: {images('train')}"]
     lines.append(f"val: {images('train' if dataset.val_is_train else 'val')}")
     if dataset.subsets["test"]:
         lines.append(f"test: {images('test')}")

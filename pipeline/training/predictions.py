@@ -63,13 +63,13 @@ def picture_tile(row: BundleRow, labels: tuple[str, ...]) -> Tile:
         ImageError: the picture cannot be decoded.
     """
     pixels = _pixels(row.image)
-    return Tile(pixels, row.id, _drawn(row, labels, pixels))
+    return Tile(pixels, row.id, boxes=_drawn(row, labels, pixels))
 
 
 def _tile(row: BundleRow, labels: tuple[str, ...], detector: Detector) -> Tile:
     pixels = _pixels(row.image)
     found = detector.detect(pixels, picture=str(row.image))
-    return Tile(pixels, row.id, [*_drawn(row, labels, pixels), *map(_found, found)])
+    return Tile(pixels, row.id, boxes=[*_drawn(row, labels, pixels), *map(_found, found)])
 
 
 def _pixels(image: Path) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from pipeline.support.files import display_path, output_error, write_bytes
 from pipeline.training.checkpoints import (
     BEST,
     LAST,
+    can_go_on,
     clear_folder,
     drop_resumable,
     read_epoch,
@@ -246,12 +247,15 @@ class _Work:
 def interrupted_training(dataset: Dataset, options: TrainOptions, *, runs: Path, base: Path) -> Path | None:
     """Return the newest run under ``runs`` that was interrupted and learns the same from the same pictures.
 
+    None where there is none, or its checkpoint is not the one that it wrote.
+
     Raises:
         RepathError: as for `train_detector`; nothing is written.
     """
     if not interrupted_runs(runs):
         return None
-    return interrupted_run_like(runs, run_wanted(dataset, options, plan_training(options, base=base)))
+    run = interrupted_run_like(runs, run_wanted(dataset, options, plan_training(options, base=base)))
+    return run if run is not None and can_go_on(run / "weights") else None
 
 
 def _begun(run_dir: Path, wanted: TrainingRun) -> TrainingRun:

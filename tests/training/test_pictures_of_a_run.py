@@ -51,7 +51,9 @@ def test_the_same_curves_are_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_from_files_is_drawn_as_text(text: str) -> None:
-    tile = Tile(np.zeros((40, 60, 3), np.uint8), text, [DrawnBox((5, 5, 30, 30), text, drawn_by_person=True)])
+    tile = Tile(
+        np.zeros((40, 60, 3), np.uint8), text, text, [DrawnBox((5, 5, 30, 30), text, drawn_by_person=True)]
+    )
     assert png_bytes(mosaic([tile], title=text)).startswith(b"\x89PNG")
     assert png_bytes(draw_curves([epoch(1)], remark=text)).startswith(b"\x89PNG")
     assert shortened(text).isprintable()
@@ -63,7 +65,7 @@ def test_a_mosaic_shows_both_kinds_of_boxes_apart() -> None:
         DrawnBox((5, 5, 30, 30), "Tin Can", drawn_by_person=True),
         DrawnBox((8, 8, 33, 33), "Tin Can 0.91", drawn_by_person=False),
     ]
-    figure = mosaic([Tile(np.zeros((40, 60, 3), np.uint8), "row_0", boxes)] * 5, columns=4)
+    figure = mosaic([Tile(np.zeros((40, 60, 3), np.uint8), "row_0", boxes=boxes)] * 5, columns=4)
     assert len(figure.axes) == 5
     styles = [patch.get_linestyle() for patch in figure.axes[0].patches]
     assert styles == ["-", "--"]

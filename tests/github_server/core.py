@@ -22,6 +22,8 @@ UPLOADS = "/api/uploads"
 REPO = "someone/some-model"
 FAULTS = ("500", "502-after", "429", "secondary", "drop", "lost", "cut", "stale", "garbage")
 """What may go wrong with one request. ``cut``: an upload that is taken, and too short."""
+STOPS = ("rate-out", "token-out")
+"""What ends a run: the rate limit is spent, or the token is refused from now on."""
 
 Reply = tuple[int, dict[str, str], Any]
 Route = Callable[..., Reply]
@@ -35,6 +37,7 @@ _REFUSED: dict[str | None, Reply] = {
         {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"},
         {"message": "API rate limit exceeded for user."},
     ),
+    "token-out": (401, {}, {"message": "Bad credentials"}),
 }
 """Faults in which GitHub does nothing."""
 

@@ -28,15 +28,7 @@ if TYPE_CHECKING:
 @click.option("--manifest", type=FILE, required=True, help="The bundle's release-manifest-vX.Y.Z.json.")
 @repo_option
 @setting("--title", to="release.name", help="What the release's name begins with, before its tag.")
-@click.option("--attach", type=FILE, multiple=True, help="One more file; may be repeated.")
-@click.option(
-    "--record",
-    "records",
-    type=FILE,
-    multiple=True,
-    help="A file that tells how the release was made, such as an SBOM; may be repeated. A version that is "
-    "published already keeps those that it has.",
-)
+@click.option("--attach", type=FILE, multiple=True, help="One more file, such as an SBOM; may be repeated.")
 @click.option("--commit", default=None, help="Commit for the tag, where there is no such tag yet.")
 @dry_run_option
 @output_option
@@ -45,7 +37,6 @@ def publish_release(
     repository: str,
     title: str,
     attach: tuple[Path, ...],
-    records: tuple[Path, ...],
     commit: str | None,
     dry_run: bool,
     github_output: bool,
@@ -56,7 +47,7 @@ def publish_release(
     from pipeline.release import publish
     from pipeline.release.publication import publication_of
 
-    wanted = publication_of(manifest, title=title, attachments=attach, records=records, commit=commit)
+    wanted = publication_of(manifest, title=title, attachments=attach, commit=commit)
     with github_client() as client:
         act = publish.plan_release if dry_run else publish.publish_release
         done = act(GitHubReleases(client, repository), wanted, patience=client.patience)
@@ -178,7 +169,7 @@ def write_provenance(
     github_output: bool,
 ) -> None:
     """Say what a verified bundle was built of, and by which run of which workflow: an in-toto statement with
-    SLSA provenance, to be published beside the release with --record."""
+    SLSA provenance, to be attached to the release, or its predicate to be signed."""
     from pipeline.contracts.dataset import DataRecord
     from pipeline.github import provenance
     from pipeline.release.verify import verify_release

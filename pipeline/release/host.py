@@ -44,8 +44,6 @@ class ReleaseFile:
     bytes: int
     sha256: str
     content_type: str
-    record: bool = False
-    """Whether it tells how the release was made, such as an SBOM: every run makes another one."""
 
 
 @dataclass(frozen=True, slots=True)

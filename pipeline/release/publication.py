@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.contracts.release import MODEL_TYPE, SEMVER, SUMS_NAME
@@ -35,7 +35,6 @@ def publication_of(
     *,
     title: str,
     attachments: Sequence[Path] = (),
-    records: Sequence[Path] = (),
     commit: str | None = None,
 ) -> Publication:
     """Verify a bundle and return what is published of it.
@@ -43,9 +42,7 @@ def publication_of(
     Args:
         manifest_path: the bundle's ``release-manifest-vX.Y.Z.json``.
         title: what the release's name begins with, before its tag.
-        attachments: more files.
-        records: files that tell how the release was made, such as an SBOM. A version that is published
-            already keeps those that it has.
+        attachments: more files, such as an SBOM.
         commit: the commit that the tag is put on where there is no such tag yet.
 
     Raises:
@@ -64,7 +61,6 @@ def publication_of(
     files.append(file_to_publish(manifest_path))
     files.append(file_to_publish(verified.directory / SUMS_NAME, content_type="text/plain"))
     files += [file_to_publish(path) for path in attachments]
-    files += [replace(file_to_publish(path), record=True) for path in records]
     match = SEMVER.fullmatch(manifest.version)
     return Publication(
         tag=manifest.tag,

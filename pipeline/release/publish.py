@@ -260,8 +260,6 @@ class _Run:
         for file in self.wanted.files:
             if file.name not in there:
                 faults.append(f"{file.name} {_ABSENT}")
-            elif file.record and there[file.name].whole:
-                continue  # of the run that published it; this one's tells of another run
             elif not self._holds(there[file.name], file):
                 faults.append(f"{file.name} has other bytes")
         return faults

@@ -312,35 +312,3 @@ def test_patience_is_counted_so_a_server_that_never_answers_ends_in_words(
     with made as client, pytest.raises(RemoteError, match="3 times"):
         publish(client, wanted)
     assert len(api.requests) == 3
-
-
-def test_a_rerun_of_a_finished_version_keeps_the_records_of_the_run_that_published_it(
-    api: FakeGitHub, client: GitHubClient, bundle: Path, tmp_path: Path
-) -> None:
-    record, other = tmp_path / "image.sbom.json", tmp_path / "again" / "image.sbom.json"
-    record.write_text('{"run": 1}')
-    other.parent.mkdir()
-    other.write_text('{"run": 2}')
-    publish(client, publication_of(bundle, title="RePath Model", records=[record]))
-    api.new_round()
-    assert publish(client, publication_of(bundle, title="RePath Model", records=[other])).unchanged
-    assert api.files(only_release(api))["image.sbom.json"] == b'{"run": 1}'
-    with pytest.raises(ReleaseError, match="other bytes"):
-        publish(client, publication_of(bundle, title="RePath Model", attachments=[other]))
-    with pytest.raises(ReleaseError, match=r"image\.sbom\.json is not of this bundle"):
-        publish(client, publication_of(bundle, title="RePath Model"))
-
-
-def test_a_draft_that_was_left_gets_the_records_of_the_run_that_publishes_it(
-    api: FakeGitHub, client: GitHubClient, bundle: Path, tmp_path: Path
-) -> None:
-    record = tmp_path / "image.sbom.json"
-    record.write_text('{"run": 1}')
-    api.fault_for = lambda request: "rate-out" if request.method == "PATCH" else None
-    with pytest.raises(RemoteError):
-        publish(client, publication_of(bundle, title="RePath Model", records=[record]))
-    api.new_round()
-    record.write_text('{"run": 2}')
-    wanted = publication_of(bundle, title="RePath Model", records=[record])
-    publish(client, wanted)
-    assert_whole(api, wanted)

@@ -122,7 +122,7 @@ def fetch_release(
         raise UsageError("--allow-none goes with --tag latest: a version that is named must be there")
     with github_client(token=False) as client:
         host = GitHubReleases(client, repository)
-        if allow_none and host.latest() is None:
+        if allow_none and host.none_yet():
             none = {"found": False, "requested_version": tag, "repo": repository}
             rows: list[tuple[str, object]] = [("repository", repository)]
             emit_outputs(none, github_output=github_output, title="There is no release yet", rows=rows)

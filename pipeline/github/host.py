@@ -80,6 +80,20 @@ class GitHubReleases:
         except RemoteMissingError:
             return None
 
+    def none_yet(self) -> bool:
+        """Tell whether the repository has no release that counts as the latest.
+
+        GitHub says "not found" of a release that is not there and of a repository that the token may not
+        see: so the repository is looked at, too.
+
+        Raises:
+            RemoteMissingError: there is no such repository, or the token may not see it.
+        """
+        if self.latest() is not None:
+            return False
+        self._client.get(self._path.removesuffix("/releases"), what="reading the repository")
+        return True
+
     def asset(self, asset_id: int) -> HostedAsset | None:
         """Return one asset, or None where it is gone."""
         try:

@@ -327,6 +327,17 @@ def test_two_runs_at_once_open_one(api: FakeGitHub, pointer: CandidatePointer) -
     assert_one(api, pointer)
 
 
+def test_a_dry_run_tells_what_would_be_done_and_does_nothing(
+    api: FakeGitHub, client: GitHubClient, pointer: CandidatePointer, other: CandidatePointer
+) -> None:
+    assert open_pull(client, pointer, dry_run=True).action == "would be created"
+    open_pull(client, pointer)
+    api.new_round()
+    assert open_pull(client, pointer, dry_run=True).action == "unchanged"
+    assert open_pull(client, other, dry_run=True).action == "would be updated"
+    assert {request.method for request in api.requests} == {"GET"}
+
+
 def test_the_command_plans_opens_and_repeats(
     on_api: FakeGitHub, repath: Any, pointer: CandidatePointer, tmp_path: Path
 ) -> None:

@@ -292,6 +292,18 @@ def test_a_model_of_megabytes_is_sent_in_a_stream(
     assert_whole(api, wanted)
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_connection_cut_in_the_middle_of_an_upload_is_tried_again(
+    api: FakeGitHub, client: GitHubClient, make_bundle: Callable[..., Path], times: int
+) -> None:
+    wanted = publication_of(make_bundle("1.0.0", bytes(range(256)) * 40_000), title="RePath Model")
+    api.expected = {file.name: file.path.read_bytes() for file in wanted.files}
+    api.break_uploads = times
+    publish(client, wanted)
+    assert api.break_uploads == 0
+    assert_whole(api, wanted)
+
+
 def test_the_token_goes_to_no_upload_host_but_githubs(
     api: FakeGitHub, client: GitHubClient, wanted: Publication
 ) -> None:

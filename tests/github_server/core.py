@@ -93,6 +93,8 @@ class Core:
     faults: list[str | None] = field(default_factory=list)
     fault_for: Callable[[Request], str | None] | None = None
     after_request: Callable[[int], None] | None = None
+    break_uploads: int = 0
+    """How many uploads are cut off while the client is still sending."""
     requests: list[Request] = field(default_factory=list)
     storage_headers: list[dict[str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -163,6 +165,20 @@ class Core:
         if fault == "garbage" and answer[0] < 300:
             return answer[0], {}, "<html>not JSON"
         return answer
+
+    def breaks(self, path: str) -> bool:
+        """Tell whether this upload is to be cut off in its middle."""
+        with self._lock:
+            if not path.startswith(UPLOADS) or self.break_uploads < 1:
+                return False
+            self.break_uploads -= 1
+            return True
+
+    def broken(self, request: Request) -> None:
+        """Take what came of an upload before it was cut off."""
+        with self._lock:
+            self.requests.append(request)
+            self.take_part(request)
 
     def _fault(self, request: Request) -> str | None:
         with self._lock:

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pipeline.contracts.base import Contract, Line, parse
-from pipeline.github.client import GitHubClient, StreamBody
+from pipeline.github.client import GitHubClient
 from pipeline.github.downloads import save
 from pipeline.github.repository import repository_path
+from pipeline.github.transfer import StreamBody
 from pipeline.release.host import Downloaded, HostedAsset, HostedRelease, ReleaseFile
 from pipeline.support.errors import RemoteMissingError
 from pipeline.support.files import open_input

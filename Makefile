@@ -12,7 +12,7 @@ export YOLO_AUTOINSTALL := false
 export YOLO_OFFLINE := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-fast lint schemas constraints format bench clean install
+.PHONY: demo test test-fast lint schemas constraints lock format bench clean install
 
 demo: $(STAMP) ## The main job: a sample workspace, from its pack to a verified release bundle
 	@test -f $(DEMO)/repath.toml || $(BIN)/repath init $(DEMO) --sample > /dev/null
@@ -37,6 +37,9 @@ schemas: $(STAMP) ## Write docs/schemas from the contracts
 constraints: $(STAMP) ## Record the installed versions, once the tests pass with them
 	{ echo "# The versions that were tested together; pip reads this with -c. Written by: make constraints"; \
 	  $(BIN)/python -m pip freeze --exclude-editable; } > docker/constraints.txt
+
+lock: $(STAMP) ## Write docker/lock-*.txt, the image's libraries with their hashes, from the constraints
+	$(BIN)/python docker/make_locks.py
 
 format: $(STAMP) ## Let ruff format and sort
 	$(BIN)/ruff check --fix .

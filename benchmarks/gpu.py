@@ -5,8 +5,7 @@
 Pictures a second of both and their ratio (at least 0.97); whether mixed precision was on; how long the GPU
 had nothing to do while epochs ran (data loading is the bottleneck where that is much); and that device 0 and
 the automatic batch train. Ends with 1 where a floor is missed, and with 2 where there is no GPU.
-`--device cpu` tries the script itself; its figures mean nothing. Pictures are drawn by the program: nothing is
-fetched.
+`--device cpu` tries the script itself; its figures mean nothing. Pictures are drawn by the program.
 """
 
 from __future__ import annotations
@@ -227,8 +226,9 @@ def report(
     well = ratio >= RATIO_FLOOR and (not on_gpu or (amp and idle[0] <= IDLE_CEILING))
     command = " ".join(["python benchmarks/gpu.py", *sys.argv[1:]])
     measured = (
-        f"Measured on {gpu} with `{command}`: {options.pictures} drawn pictures, {MODEL}, {options.imgsz} pixels, batch {options.batch}, {options.workers} workers, "
-        f"{options.epochs} epochs, {options.turns} turns; the best of each counts."
+        f"Measured on {gpu} with `{command}`: {options.pictures} drawn pictures, {MODEL}, "
+        f"{options.imgsz} pixels, batch {options.batch}, {options.workers} workers, {options.epochs} epochs, "
+        f"{options.turns} turns; the best of each counts."
     )
     automatic_rate = automatic.per_second(options.pictures)
     return [

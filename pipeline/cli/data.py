@@ -9,8 +9,10 @@ from pipeline.cli.lazy import LazyGroup
 _ROWS = "pipeline.cli.data_rows"
 _KAGGLE = "pipeline.cli.data_kaggle"
 _ONLINE = "pipeline.cli.data_online"
+_FETCH = "pipeline.cli.data_fetch"
 
 COMMANDS = {
+    "fetch": (f"{_FETCH}:fetch", "Bring data of other repositories and archives, by commit and digest."),
     "build-taxonomy": (f"{_ROWS}:build_taxonomy", "Take labels, aliases and outcomes out of a pack."),
     "suggest-benchmark-from-kaggle": (
         f"{_KAGGLE}:suggest_benchmark_from_kaggle",

@@ -25,7 +25,9 @@ for line in filter(None, map(str.strip, os.environ["PATHS"].splitlines())):
             if file.is_file() and (hidden or not dotted):
                 files[file] = None
 if not files:
-    print(f"::{'error' if os.environ['NONE_FOUND'] == 'error' else 'warning'}::no files found: {os.environ['PATHS']}")
+    print(
+        f"::{'error' if os.environ['NONE_FOUND'] == 'error' else 'warning'}::no files found: {os.environ['PATHS']}"
+    )
     sys.exit(os.environ["NONE_FOUND"] == "error")
 if target.exists():
     if os.environ["OVERWRITE"] != "true":

@@ -146,14 +146,25 @@ class Branches:
             ReleaseError: the branch holds other changes.
             RemoteError: GitHub refuses or does not answer; the same call goes on later.
         """
-        head = self.head(wanted.branch)
-        if head is not None and self._is_done(wanted, head, base_head):
-            return head, False
-        if head is not None:
-            self._require_ours(wanted, head, base_head)
-        commit = self._commit(wanted, base_head)
-        self._point(wanted.branch, commit, head)
-        return commit, True
+        commit: str | None = None
+        last: RemoteError | None = None
+        for _ in self._client.patience.attempts():
+            head = self.head(wanted.branch)
+            if head is not None:
+                if self._is_done(wanted, head, base_head):
+                    return head, commit is not None
+                self._require_ours(wanted, head, base_head)
+            commit = commit or self._commit(wanted, base_head)
+            if head is not None:
+                self._move(wanted.branch, commit)
+                return commit, True
+            try:
+                self._create(wanted.branch, commit)
+            except (RemoteUnsureError, RemoteExistsError, RemoteInvalidError) as error:
+                last = error  # not believed: the next look tells whether it is there, and whose it is
+            else:
+                return commit, True
+        raise last or RemoteError(f"the branch {wanted.branch} could not be made")
 
     def _is_done(self, wanted: OneFileChange, head: str, base_head: str) -> bool:
         """Tell whether the branch shows the file as it should be, and is of this or an older base."""
@@ -212,20 +223,15 @@ class Branches:
         answer = self._client.change("POST", f"{self._path}/git/{where}", body, what=what, repeat=True)
         return parse(kind, answer.data, source="GitHub's answer")
 
-    def _point(self, branch: str, commit: str, head: str | None) -> None:
-        what = f"moving the branch {branch}"
-        if head is None:
-            try:
-                body = {"ref": f"refs/heads/{_branch(branch)}", "sha": commit}
-                self._client.change("POST", f"{self._path}/git/refs", body, what=what, repeat=False)
-            except (RemoteUnsureError, RemoteExistsError, RemoteInvalidError):
-                pass  # neither is believed: the next look tells where it points
-            else:
-                return
-            if self.head(branch) == commit:
-                return
-        path = f"{self._path}/git/refs/heads/{quote(branch)}"
-        self._client.change("PATCH", path, {"sha": commit, "force": True}, what=what, repeat=True)
+    def _create(self, branch: str, commit: str) -> None:
+        body = {"ref": f"refs/heads/{_branch(branch)}", "sha": commit}
+        what = f"making the branch {branch}"
+        self._client.change("POST", f"{self._path}/git/refs", body, what=what, repeat=False)
+
+    def _move(self, branch: str, commit: str) -> None:
+        path = f"{self._path}/git/refs/heads/{quote(_branch(branch))}"
+        body = {"sha": commit, "force": True}
+        self._client.change("PATCH", path, body, what=f"moving the branch {branch}", repeat=True)
 
 
 def _branch(name: str) -> str:

@@ -165,6 +165,10 @@ class _Fetch:
                 hint="The archive is not the one that was meant: look at it before its digest is taken over.",
             )
         folder = staging / item.folder
+        if folder.exists():
+            raise InputError(
+                f"{item.text}: the repository holds {item.folder} already", hint="Rename the archive."
+            )
         with staged_directory(folder) as inner:
             out = extract(packed, inner, limits=self._limits(), source=item.text)
         if not out.files:

@@ -5,6 +5,7 @@ What an archive says of itself (sizes, kinds, how many) is not believed: bytes a
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import stat
 import tarfile
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.support.errors import InputError, PathEscapeError
-from pipeline.support.files import open_input
+from pipeline.support.files import open_input, output_error
 
 _CHUNK = 1 << 20
 _MAX_NAME = 1024
@@ -72,6 +73,7 @@ def extract(
         InputError: it is no such archive, is damaged or encrypted, holds links or special files, two entries
             of one name, or more than the limits allow.
         PathEscapeError: an entry would lie outside ``target``.
+        OutputError: a file cannot be written.
     """
     work = _Extraction(target, limits or ArchiveLimits(), source or str(archive), take or (lambda name: name))
     with open_input(archive) as stream:
@@ -106,21 +108,27 @@ class _Extraction:
 
     def folder(self, path: str) -> None:
         self._claim(path, is_folder=True)
-        (self.target / path).mkdir(parents=True, exist_ok=True)
+        with _writing(self.target / path):
+            (self.target / path).mkdir(parents=True, exist_ok=True)
 
     def file(self, path: str, chunks: Iterator[bytes]) -> None:
         if len(self.files) >= self.limits.max_files:
             raise InputError(f"{self.source} holds more than {self.limits.max_files:,} files")
+        if not path:
+            raise InputError(f"{self.source} holds a file without a name")
         self._claim(path, is_folder=False)
         out = self.target / path
-        out.parent.mkdir(parents=True, exist_ok=True)
         taken = 0
-        with out.open("xb") as stream:
+        with _writing(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            stream = out.open("xb")
+        with stream:
             for chunk in chunks:
                 taken += len(chunk)
                 self.size += len(chunk)
                 self._check_size(path, taken)
-                stream.write(chunk)
+                with _writing(out):
+                    stream.write(chunk)
         self.files.append(path)
 
     def refuse(self, name: str, what: str) -> None:
@@ -156,6 +164,14 @@ class _Extraction:
         if whole in self._seen and not (is_folder and self._seen[whole]):
             raise InputError(f"{self.source}: the name {path[:120]!r} stands twice")
         self._seen[whole] = is_folder
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def _unzip(stream: IO[bytes], work: _Extraction) -> None:

@@ -84,6 +84,7 @@ def pushed(project: Project, branch: str, files: dict[str, bytes | str]) -> tupl
 def test_a_pull_request_is_compared_and_its_comment_kept_up_to_date(
     project: Project, github: FakeGitHub, released: None, stored: Callable[[str], bytes]
 ) -> None:
+    project.variables = {"REPATH_SHARDS": "2"}
     base, head = pushed(project, "candidate", {"candidate.json": stored("better")})
     number = github.add_pull("candidate", sha=head)
     first = project.run(
@@ -101,6 +102,7 @@ def test_a_pull_request_is_compared_and_its_comment_kept_up_to_date(
     before = comment["body"]
     assert "gate" in before.lower()
 
+    project.variables = {}
     base, head = pushed(project, "candidate", {"candidate.json": stored("blind")})
     github.state.pulls[number]["sha"] = head
     second = project.run(
@@ -112,7 +114,7 @@ def test_a_pull_request_is_compared_and_its_comment_kept_up_to_date(
     assert commented(project, head, "failure", branch="candidate").ok
     assert list(github.comments) == [comment_id]
     assert github.comments[comment_id]["body"] != before
-    print(github.comments[comment_id]["body"])
+    assert "any_hit_rate" in github.comments[comment_id]["body"], "the comment says why"
 
 
 def test_a_fork_is_measured_on_a_hosted_runner_without_a_secret_and_writes_nothing(

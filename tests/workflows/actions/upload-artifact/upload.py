@@ -3,7 +3,6 @@
 Folders are kept from the least common ancestor of all paths on; dot files are left out; a name is taken once.
 """
 
-import glob
 import os
 import shutil
 import sys
@@ -15,20 +14,19 @@ hidden = os.environ["HIDDEN"] == "true"
 files: dict[Path, None] = {}
 roots = []
 for line in filter(None, map(str.strip, os.environ["PATHS"].splitlines())):
-    pattern = workspace / line
-    wild = next((i for i, part in enumerate(pattern.parts) if glob.has_magic(part)), None)
-    found = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
-    roots.append(Path(*pattern.parts[:wild]) if wild else pattern)
+    parts = (workspace / line).parts
+    wild = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    roots.append(Path(*parts[:wild]))
+    found = roots[-1].glob("/".join(parts[wild:])) if wild < len(parts) else [roots[-1]]
     for path in found:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             dotted = any(part.startswith(".") for part in file.relative_to(workspace).parts)
             if file.is_file() and (hidden or not dotted):
                 files[file] = None
 if not files:
-    print(
-        f"::{'error' if os.environ['NONE_FOUND'] == 'error' else 'warning'}::no files found: {os.environ['PATHS']}"
-    )
-    sys.exit(os.environ["NONE_FOUND"] == "error")
+    kind = "error" if os.environ["NONE_FOUND"] == "error" else "warning"
+    sys.stdout.write(f"::{kind}::no files found: {os.environ['PATHS']}\n")
+    sys.exit(kind == "error")
 if target.exists():
     if os.environ["OVERWRITE"] != "true":
         sys.exit("::error::an artifact with this name already exists on the workflow run (409)")
@@ -39,6 +37,6 @@ for file in files:
     place = target / file.relative_to(base)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, place)
-print(f"{len(files)} files in artifact {target.name}")
+sys.stdout.write(f"{len(files)} files in artifact {target.name}\n")
 with Path(os.environ["GITHUB_OUTPUT"]).open("a") as out:
     out.write("artifact-id=1\n")

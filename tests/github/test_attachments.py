@@ -128,7 +128,7 @@ def test_no_damaged_provenance_is_taken_up(
 
 
 def test_the_command_tells_what_it_kept(
-    repath: Callable[..., object],
+    repath: Callable[..., Any],
     on_api: FakeGitHub,
     bundle: Path,
     tmp_path: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_a_dispatch_ends_in_a_pre_release_and_a_pull_request(
 
     [comment] = github.comments.values()
     assert comment["number"] == pull["number"]
-    assert "any_hit_rate" in comment["body"]
+    assert "any_hit_rate" in html.unescape(comment["body"])
     statuses = github.statuses_of(github.branch("repath/candidate"))
     assert statuses["repath/comparison"]["state"] == "failure"
 

@@ -100,7 +100,7 @@ def test_a_pull_request_is_compared_and_its_comment_kept_up_to_date(
     [(comment_id, comment)] = github.comments.items()
     assert comment["number"] == number
     assert comment["login"] == github.login
-    assert "Gate passed" in comment["body"] or "gate" in comment["body"].lower()
+    assert "**Gate: passed.**" in comment["body"]
 
     project.variables = {}
     base, head = pushed(project, "candidate", {"candidate.json": stored("blind")})
@@ -113,7 +113,9 @@ def test_a_pull_request_is_compared_and_its_comment_kept_up_to_date(
     assert "any_hit_rate" in second.jobs["Compare/Compare (reusable)/Compare"].log
     assert commented(project, head, "failure", branch="candidate").ok
     assert list(github.comments) == [comment_id]
-    assert "any_hit_rate" in html.unescape(github.comments[comment_id]["body"]), "the comment says why"
+    body = html.unescape(github.comments[comment_id]["body"])
+    assert "**Gate: no.**" in body
+    assert "any_hit_rate" in body, "the comment says why"
 
 
 def test_a_fork_is_measured_on_a_hosted_runner_without_a_secret_and_writes_nothing(

@@ -124,7 +124,7 @@ def _parameter(param: click.Parameter, node: Node, up: str) -> str:
     if isinstance(param, click.Option):
         flags = [*param.opts, *param.secondary_opts]
         anchor = max(flags, key=len).strip("-")
-        metavar = "" if param.is_flag or param.count else param.make_metavar(_context(node))
+        metavar = "" if param.is_flag or param.count else _metavar(param, node)
         title = " / ".join(code(flag) for flag in flags) + (f" {code(metavar)}" if metavar else "")
     else:
         anchor = str(param.name)
@@ -136,6 +136,10 @@ def _parameter(param: click.Parameter, node: Node, up: str) -> str:
     if facts:
         lines.append(f"<small>{' · '.join(facts)}</small>")
     return "\n\n".join(lines)
+
+
+def _metavar(param: click.Parameter, node: Node) -> str:
+    return param.make_metavar(_context(node)).removesuffix(" RANGE").replace("FLOAT", "NUMBER")
 
 
 def _words(param: click.Parameter) -> tuple[str, list[str]]:

@@ -251,7 +251,7 @@ class Baseline(Table):
 
 
 class Settings(Table):
-    """All of ``repath.toml``."""
+    """``repath.toml``: the settings of a workspace."""
 
     paths: Paths = Field(default_factory=Paths)
     labels: Labels = Field(default_factory=Labels)

@@ -102,7 +102,9 @@ def command_table(nodes: Sequence[Node], *, start: str) -> str:
 
 
 def _context(node: Node) -> click.Context:
-    return click.Context(node.command, info_name=node.path[-1], resilient_parsing=True)
+    # A command keeps the help flags of the first context it is asked in, which must be those of the program.
+    program = click.Context(repath, info_name=PROGRAM, **repath.context_settings)
+    return click.Context(node.command, parent=program, info_name=node.path[-1], resilient_parsing=True)
 
 
 def _help(command: click.Command) -> Iterator[str]:

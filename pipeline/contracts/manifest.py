@@ -31,6 +31,8 @@ class ManifestRow(Contract):
     notes: str | None = None
     source_url: Line | None = None
     resolve_error: str | None = None
+    synced_url: Line | None = None
+    """The url that ``sync-benchmark-progress`` wrote last; another one in ``url`` is a person's."""
     boxes: list[ManifestBox] | None = None
 
     @property

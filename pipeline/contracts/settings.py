@@ -27,6 +27,8 @@ class Paths(Table):
     """Pictures to start the benchmark with: name, url and expected labels."""
     labeled: str = "data/benchmark-labeled.csv"
     """Labeled rows, edited by people; rows named retrain_* are for training."""
+    retraining_queue: str = "data/benchmark-retraining-queue.csv"
+    """Rows that an analysis asks for, to be given pictures and merged into the labeled rows."""
     annotations: str = "data/annotations"
     """Boxes already drawn: one <id>.txt per picture (YOLO), and classes.txt."""
     image_cache: str = "data/images/cache"
@@ -49,6 +51,20 @@ class Paths(Table):
     """How the candidate does."""
     leakage: str = "benchmarks/leakage.json"
     """Benchmark pictures that training has seen."""
+    priority_table: str = "benchmarks/latest-results.candidate.priority.csv"
+    """Which labels need work, and of what kind."""
+    priority_plan: str = "benchmarks/benchmark-priority-report.json"
+    """Which rows of the manifest to find a picture for first, and why."""
+    expansion_plan: str = "benchmarks/benchmark-coverage-expansion-report.json"
+    """Which labels have fewer pictures than they should."""
+    expansion_template: str = "data/benchmark-coverage-expansion-template.csv"
+    """The rows to fill for that, for people to work on."""
+    unresolved: str = "data/benchmark-unresolved.csv"
+    """Labeled rows without a picture, with links to search by, for people to work on."""
+    progress: str = "benchmarks/benchmark-progress-report.json"
+    """What the labeled rows last gave to the manifest."""
+    dedupe_report: str = "benchmarks/benchmark-dedupe-report.json"
+    """Rows of the manifest that showed a picture of another row."""
     comparison: str = "benchmarks/latest-results.compare.json"
     """The two compared."""
     report: str = "benchmarks/report.html"
@@ -83,6 +99,38 @@ class Kaggle(Table):
     """The folder that holds the class folders; KAGGLE_WASTE_DIR and --kaggle-dir go before it."""
     folders: dict[str, list[str]] = Field(default_factory=dict)
     """Label to folder names, the best first; folders are found without regard to case."""
+
+
+class Search(Table):
+    """How pictures are searched for on Wikimedia Commons."""
+
+    limit: int = Field(default=30, ge=1)
+    """Rows that one run, or one pass of a bulk run, searches for."""
+    timeout_ms: int = Field(default=15000, ge=1)
+    """Milliseconds to wait for one answer."""
+    max_retries: int = Field(default=3, ge=0)
+    """Further attempts after a failed one."""
+    pause_ms: int = Field(default=500, ge=0)
+    """Milliseconds between two requests of a bulk run: Wikimedia asks robots to be patient."""
+
+
+class Planning(Table):
+    """How many rows the plans for the benchmark and for retraining ask for."""
+
+    positive_top: int = Field(default=8, ge=0)
+    """Labels that are missed most, for which the retraining queue asks for pictures."""
+    negative_top: int = Field(default=4, ge=0)
+    """Labels that are seen wrongly most, for which it asks for hard negatives."""
+    variants: int = Field(default=3, ge=1)
+    """Rows of the queue for each of these labels."""
+    negatives_dir: str | None = None
+    """Folder of pictures that show nothing of interest and are no part of the benchmark."""
+    target_ready: int = Field(default=3, ge=1)
+    """Pictures that each label of the benchmark should have."""
+    max_rows: int = Field(default=200, ge=1)
+    """Most rows that a plan asks people to fill at once."""
+    negative_count: int = Field(default=20, ge=0)
+    """Negatives that the benchmark should have."""
 
 
 class FolderNames(RootModel[dict[str, list[str]]]):
@@ -256,6 +304,8 @@ class Settings(Table):
     paths: Paths = Field(default_factory=Paths)
     labels: Labels = Field(default_factory=Labels)
     kaggle: Kaggle = Field(default_factory=Kaggle)
+    search: Search = Field(default_factory=Search)
+    planning: Planning = Field(default_factory=Planning)
     download: Download = Field(default_factory=Download)
     benchmark: Benchmark = Field(default_factory=Benchmark)
     training: Training = Field(default_factory=Training)

@@ -12,7 +12,8 @@ from pipeline.support.labels import require_known_labels
 
 MANIFEST_NAME = "municipal-full-taxonomy-v2"
 
-_SEEDED = "Seed image from v1 benchmark manifest."
+SEEDED = "Seed image from v1 benchmark manifest."
+"""Notes of a row whose picture is that of the seed manifest."""
 _WANTED = "Add at least one representative photo for this item variation."
 _NEGATIVES = (
     ("todo_negative_people_scene", "Add cluttered scenes that should produce no detections."),
@@ -110,7 +111,7 @@ def _seeded(pictures: list[ManifestRow], item_id: str | None) -> list[ManifestRo
             "expected_all": picture.expected_all,
             "required": True,
             "status": "ready",
-            "notes": _SEEDED,
+            "notes": SEEDED,
         }
         if item_id is not None:
             changes["item_id"] = item_id

@@ -8,6 +8,8 @@ from pipeline.cli.lazy import LazyGroup
 
 _BUNDLE = "pipeline.cli.training_bundle"
 _QUEUE = "pipeline.cli.training_queue"
+_ANNOTATE = "pipeline.cli.training_annotate"
+_EXCHANGE = "pipeline.cli.training_exchange"
 _TRAIN = "pipeline.cli.training_train"
 _EXPORT = "pipeline.cli.training_export"
 _PROMOTE = "pipeline.cli.training_promote"
@@ -24,6 +26,18 @@ COMMANDS = {
     "build-annotation-bundle": (
         f"{_BUNDLE}:build_annotation_bundle",
         "Gather pictures, label files and tables for annotation.",
+    ),
+    "seed-annotation-boxes": (
+        f"{_ANNOTATE}:seed_annotation_boxes",
+        "Propose boxes with a detector where none are drawn.",
+    ),
+    "export-annotations": (
+        f"{_EXCHANGE}:export_annotations",
+        "Write a bundle for CVAT, Label Studio, COCO or YOLO.",
+    ),
+    "import-annotations": (
+        f"{_EXCHANGE}:import_annotations",
+        "Take boxes back from an annotation tool.",
     ),
     "validate-annotation-bundle": (
         f"{_BUNDLE}:validate_annotation_bundle",

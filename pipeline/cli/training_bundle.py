@@ -257,6 +257,11 @@ def validate_annotation_bundle(
 
 def _show_report(report: ValidationReport, path: str) -> None:
     summary = report.summary
+    if summary.unconfirmed_proposals:
+        note(
+            f"{summary.unconfirmed_proposals} pictures hold proposed boxes that nobody confirmed; training "
+            "stops at them (review-annotations shows them)"
+        )
     _name_some([_issue_in_words(issue) for issue in report.issues])
     kinds: dict[str, int] = {}
     for issue in report.issues:
@@ -269,6 +274,7 @@ def _show_report(report: ValidationReport, path: str) -> None:
             ("positives with boxes", f"{summary.positives_with_boxes} of {summary.positives}"),
             ("negatives with boxes", f"{summary.negatives_with_boxes} of {summary.negatives}"),
             ("boxes", summary.total_boxes),
+            ("pictures with unconfirmed proposals", summary.unconfirmed_proposals or 0),
             ("issues", summary.issue_count),
             *[(f"  {kind}", count) for kind, count in sorted(kinds.items())],
         ],

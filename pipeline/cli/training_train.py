@@ -64,6 +64,12 @@ if TYPE_CHECKING:
     type=click.IntRange(32),
     help="Longer side: a smaller copy.",
 )
+@setting(
+    "--accept-proposals/--no-accept-proposals",
+    to="training.accept_proposals",
+    default=None,
+    help="Train on proposed boxes that nobody confirmed.",
+)
 @click.option("--skip-validate", is_flag=True, help="Train on a bundle without looking it over first.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; train nothing.")
 @export_flags
@@ -85,6 +91,7 @@ def train_detector_from_annotation(
     save_period: int | None,
     max_image_pixels: int | None,
     max_image_dim: int | None,
+    accept_proposals: bool,
     skip_validate: bool,
     dry_run: bool,
     nms: bool,
@@ -97,7 +104,9 @@ def train_detector_from_annotation(
     """Train a candidate on a bundle's split, export it, prove it against PyTorch, and describe it."""
     from pipeline.training.dataset import open_dataset
     from pipeline.training.export import Source, export_candidate
+    from pipeline.training.proposed import require_confirmed
     from pipeline.training.train import LOG, TrainOptions, plan_training, train_detector
+    from pipeline.training.validate import read_bundle_rows
 
     space = workspace()
     bundle = bundle_of(bundle_root, bundle_dir)
@@ -128,6 +137,8 @@ def train_detector_from_annotation(
     )
     if not skip_validate:
         _require_valid(bundle)
+    if not accept_proposals:
+        require_confirmed(bundle, read_bundle_rows(bundle))
     dataset = open_dataset(bundle)
     _warn(dataset)
     counts = {subset: len(rows) for subset, rows in dataset.subsets.items()}

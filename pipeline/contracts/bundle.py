@@ -97,6 +97,8 @@ class ValidationSummary(Contract):
     negatives_with_boxes: int
     total_boxes: int
     issue_count: int
+    unconfirmed_proposals: int | None = None
+    """Pictures whose boxes a detector proposed and no person has confirmed; training stops at them."""
 
 
 class ValidationReport(Contract):

@@ -198,6 +198,8 @@ class Training(Table):
     """Pictures with more pixels are trained on as smaller copies."""
     max_image_dim: int | None = Field(default=None, ge=32)
     """Pictures with a longer side are trained on as smaller copies."""
+    accept_proposals: bool = False
+    """Train on boxes that a detector proposed although no person has confirmed them."""
     overrides: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Further Ultralytics training settings, such as ``optimizer = "AdamW"`` or ``mosaic = 0.0``."""
 

@@ -17,6 +17,7 @@ from pipeline.support.errors import InputError, TrainingError
 from pipeline.support.files import copy_file, output_error, write_bytes, write_text
 from pipeline.support.images import decode_rgb, inspect_image, is_image_name, read_image_bytes
 from pipeline.support.progress import track
+from pipeline.training.bundle_files import yaml_quoted
 from pipeline.training.validate import BundleRow, read_bundle_rows
 
 _AS_THEY_ARE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -184,8 +185,7 @@ def _yaml(dataset: Dataset, folder: Path) -> str:
     lines.append(f"val: {images('train' if dataset.val_is_train else 'val')}")
     if dataset.subsets["test"]:
         lines.append(f"test: {images('test')}")
-    # JSON is YAML: a label may hold anything.
-    lines += ["names:", *(f"  {index}: {json.dumps(label)}" for index, label in enumerate(dataset.labels))]
+    lines += ["names:", *(f"  {index}: {yaml_quoted(label)}" for index, label in enumerate(dataset.labels))]
     return "\n".join(lines) + "\n"
 
 

@@ -182,6 +182,16 @@ def test_a_jpeg_that_ultralytics_would_write_into_is_a_copy(bundle: Path, tmp_pa
     assert not (tmp_path / "view" / "images" / "train" / "row_1.jpg").is_symlink()
 
 
+def test_a_label_of_any_characters_is_read_again_from_the_views_yaml(bundle: Path, tmp_path: Path) -> None:
+    import yaml
+
+    labels = ["Can \N{WASTEBASKET}", "Jar: 'a', \"b\" # &c", "Cardboard"]
+    classes = {"classes": [{"id": index, "label": label} for index, label in enumerate(labels)]}
+    (bundle / "classes.json").write_text(json.dumps(classes))
+    view = write_view(open_dataset(bundle), tmp_path / "view")
+    assert list(yaml.safe_load(view.yaml.read_text("utf-8"))["names"].values()) == labels
+
+
 def test_a_bundle_without_validation_pictures_validates_on_its_training_pictures(
     bundle: Path, tmp_path: Path
 ) -> None:

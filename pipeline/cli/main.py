@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from itertools import dropwhile
 from typing import NoReturn
 
 import click
@@ -23,23 +24,45 @@ GROUPS = {
     "training": ("pipeline.cli.training:training", "Bundle, training, export and promotion."),
     "release": ("pipeline.cli.release:release", "Build and verify a release bundle."),
     "github": ("pipeline.cli.github:github", "Publish and fetch releases, comment on pull requests."),
+    "image": ("pipeline.cli.image:image", "Build, run, inspect and test the container image."),
 }
 
+_COMMAND = "repath.command"
 _DISK_REFUSES = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO})
 
 
+class _Program(LazyGroup):
+    """Keeps the command line as it was typed: it may have to run elsewhere."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the program's own flags; what begins with the command's name is kept whole."""
+        ctx.meta[_COMMAND] = list(dropwhile(lambda each: each.startswith("-"), args))
+        return super().parse_args(ctx, args)
+
+
 @click.command(
-    cls=LazyGroup,
+    cls=_Program,
     lazy=GROUPS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 an error, 2 wrong usage (or issues under --strict), 3 the gate says no.",
 )
 @click.version_option(__version__, prog_name="repath")
-def repath() -> None:
+@click.option(
+    "--in-image/--no-in-image",
+    default=None,
+    help="Run the command in the container image, or outside of it.  [repath.toml: image.use]",
+)
+@click.pass_context
+def repath(ctx: click.Context, in_image: bool | None) -> None:
     """From a municipality's waste taxonomy to a verified release of an on-device detector.
 
     Start with: repath init my-workspace --sample && repath run --workspace my-workspace
     """
+    from pipeline.cli.in_image import forward, wants_image
+
+    command: list[str] = ctx.meta[_COMMAND]
+    if wants_image(command, in_image):
+        raise click.exceptions.Exit(forward(command))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

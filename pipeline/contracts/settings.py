@@ -300,6 +300,23 @@ class Baseline(Table):
     """
 
 
+class Image(Table):
+    """The container image that commands can run in (``repath image build`` makes it)."""
+
+    use: bool = False
+    """Run every command of this workspace in the image, as ``repath --in-image`` does."""
+    name: str = Field(default="repath-model", min_length=1)
+    """Name and tag of the image, or its digest: name@sha256:…"""
+    gpus: str | None = Field(default=None, pattern=r"^(all|[1-9]\d*)$")
+    """GPUs that the container gets: `all`, or how many; not set: none."""
+    mounts: list[str] = Field(default_factory=list)
+    """Further folders that the container sees, for reading, or with :rw at their end for writing."""
+    network: str | None = None
+    """The container's network: `none`, `host`, or one of the engine's; not set: the engine's default."""
+    shm_size: str = Field(default="2g", pattern=r"^\d+[bkmg]?$")
+    """Shared memory, in which data loaders hand pictures to the training process."""
+
+
 class Settings(Table):
     """``repath.toml``: the settings of a workspace."""
 
@@ -315,3 +332,4 @@ class Settings(Table):
     baseline: Baseline = Field(default_factory=Baseline)
     gate: Gate = Field(default_factory=Gate)
     release: Release = Field(default_factory=Release)
+    image: Image = Field(default_factory=Image)

@@ -130,6 +130,18 @@ class WorkspaceError(RepathError):
     """The workspace or its repath.toml cannot be used."""
 
 
+class EngineError(RepathError):
+    """The container engine cannot be reached, refuses, or does not do what it was asked for."""
+
+
+class BuildError(EngineError):
+    """The image could not be built; the message names the step that failed."""
+
+
+class SelfTestError(RepathError):
+    """Something that was asked for is missing or does not work; the report says what."""
+
+
 class UsageError(RepathError):
     """Flags that contradict each other or lack a partner; exit code 2 as for any wrong usage."""
 

@@ -114,7 +114,8 @@ def _help(command: click.Command) -> Iterator[str]:
         if lines[0] == "\b":
             yield "```text\n" + "\n".join(lines[1:]) + "\n```"
         elif paragraph:
-            yield text(" ".join(lines))
+            # A command line that ends a sentence is shown as one.
+            yield text(re.sub(r"(?<=: )repath .+?(?=\.?$)", r"`\g<0>`", " ".join(lines)))
 
 
 def _parameters(node: Node) -> list[click.Parameter]:
@@ -183,7 +184,7 @@ def _facts(param: click.Parameter) -> Iterator[str]:
         yield "one of " + ", ".join(code(str(choice)) for choice in param.type.choices)
     elif isinstance(param.type, (click.IntRange, click.FloatRange)):
         yield code(param.type._describe_range())
-    if param.multiple or param.nargs == -1:
+    if (param.multiple or param.nargs == -1) and "repeated" not in _words(param)[0]:
         yield "may be repeated"
     elif param.nargs > 1:
         yield f"{param.nargs} values"

@@ -194,6 +194,11 @@ def test_the_picture_names_every_stage_of_a_run_and_leads_to_its_section(site: P
         assert f'id="{box.anchor}"' in page
 
 
+def test_flags_and_what_stands_in_backticks_are_code() -> None:
+    made = guide_text.text("Give --out, or the `count`-th of a--b.")
+    assert re.findall("<code>(.+?)</code>", made) == ["--out", "count"]
+
+
 @pytest.mark.parametrize(
     "plain",
     [

@@ -92,6 +92,11 @@ def page(node: Node, shown_in: Sequence[tuple[str, str]] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def options(root: Node) -> str:
+    """Return the options of the program itself, as they stand in the list of all commands."""
+    return "\n\n".join(_parameter(param, root, "../", level=3) for param in _parameters(root))
+
+
 def command_table(nodes: Sequence[Node], *, start: str) -> str:
     """Return a table of commands with links, as it stands in the page ``start``."""
     up = "../" * start.count("/")
@@ -104,6 +109,8 @@ def command_table(nodes: Sequence[Node], *, start: str) -> str:
 def _context(node: Node) -> click.Context:
     # A command keeps the help flags of the first context it is asked in, which must be those of the program.
     program = click.Context(repath, info_name=PROGRAM, **repath.context_settings)
+    if not node.path:
+        return program
     return click.Context(node.command, parent=program, info_name=node.path[-1], resilient_parsing=True)
 
 
@@ -122,7 +129,7 @@ def _parameters(node: Node) -> list[click.Parameter]:
     return [param for param in node.command.params if not (isinstance(param, click.Option) and param.hidden)]
 
 
-def _parameter(param: click.Parameter, node: Node, up: str) -> str:
+def _parameter(param: click.Parameter, node: Node, up: str, *, level: int = 2) -> str:
     words, asides = _words(param)
     if isinstance(param, click.Option):
         flags = [*param.opts, *param.secondary_opts]
@@ -133,7 +140,7 @@ def _parameter(param: click.Parameter, node: Node, up: str) -> str:
         anchor = str(param.name)
         title = code(param.make_metavar(_context(node)))
     facts = [*_facts(param), *(_aside(aside, up) for aside in asides)]
-    lines = [f"## {title} {{ #{anchor} .parameter }}"]
+    lines = [f"{'#' * level} {title} {{ #{anchor} .parameter }}"]
     if words:
         lines.append(text(words))
     if facts:

@@ -58,6 +58,8 @@ def _made(what: str, start: str) -> str:
     if what == "formats":
         return guide_formats.format_table(start)
     root = guide_commands.tree()
+    if what == "options":
+        return guide_commands.options(root)
     if what == "commands":
         return "\n".join(_command_tables(root, start))
     raise ValueError(f"{start}: there is nothing to put in place of {what!r}")

@@ -64,6 +64,12 @@ def test_every_command_has_a_page_with_every_flag_and_what_it_does(
     assert page.count('class="parameter"') == len(guide_commands._parameters(node))
 
 
+def test_the_program_s_own_options_stand_with_the_list_of_commands(site: Path) -> None:
+    said = _plain(_page(site, "commands/index.md"))
+    for param in repath_group.params:
+        assert param.opts[0] in said
+
+
 def test_every_group_lists_its_commands(site: Path) -> None:
     index = _plain(_page(site, "commands/index.md"))
     for node in NODES:

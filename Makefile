@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Links and pages that are not there are errors. The notice of the theme's successor is left out.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-.PHONY: demo test test-fast lint schemas docs constraints format bench clean install
+.PHONY: demo test test-fast lint schemas docs constraints lock format bench clean install
 
 demo: $(STAMP) ## The main job: a sample workspace, from its pack to a verified release bundle
 	@test -f $(DEMO)/repath.toml || $(BIN)/repath init $(DEMO) --sample > /dev/null
@@ -45,6 +45,9 @@ docs: $(STAMP) ## The guide, into site/: open site/index.html, or serve it for i
 constraints: $(STAMP) ## Record the installed versions, once the tests pass with them
 	{ echo "# The versions that were tested together; pip reads this with -c. Written by: make constraints"; \
 	  $(BIN)/python -m pip freeze --exclude-editable; } > docker/constraints.txt
+
+lock: $(STAMP) ## Write docker/lock-*.txt, the image's libraries with their hashes, from the constraints
+	$(BIN)/python docker/make_locks.py
 
 format: $(STAMP) ## Let ruff format and sort
 	$(BIN)/ruff check --fix .

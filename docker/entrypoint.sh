@@ -20,7 +20,7 @@ else
 fi
 
 # A home on a read-only root serves nobody.
-[ -w "$HOME" ] || export HOME=/tmp
+[ -w "${HOME:-}" ] || export HOME=/tmp
 
 # Engines that ignore a request for GPUs are found out here, before work is begun.
 if [ -n "${REPATH_GPUS:-}" ]; then

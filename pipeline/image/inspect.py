@@ -53,17 +53,20 @@ def image_sbom(engine: Engine, name: str) -> dict[str, Any]:
     """
     image = get_image(engine, name)
     with explained(f"{name} cannot be looked into"):
-        told = engine.client.containers.run(
+        container = engine.client.containers.create(
             name,
             ["-m", "pipeline.image.contents"],
             entrypoint="/opt/venv/bin/python",
             network_mode="none",
             read_only=True,
             cap_drop=["ALL"],
-            remove=True,
-            stdout=True,
-            stderr=False,
         )
+        try:
+            container.start()
+            container.wait()
+            told = container.logs(stdout=True, stderr=False)
+        finally:
+            container.remove(force=True)
     try:
         contents = json.loads(told)
     except ValueError:

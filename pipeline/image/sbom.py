@@ -66,7 +66,7 @@ def bill_of_materials(
 
 
 def _python(row: Mapping[str, str | None]) -> Component:
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 

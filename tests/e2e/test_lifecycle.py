@@ -14,27 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import PROGRAM, digests, environment, program
+from workspaces import PROGRAM, TINY, digests, environment, program
 
 from pipeline.lifecycle.stages import STAGES
 
 Repath = Callable[..., Any]
 pytestmark = pytest.mark.slow
-
-TINY = """
-nc: 4
-scales:
-  n: [0.33, 0.125, 256]
-backbone:
-  - [-1, 1, Conv, [64, 3, 2]]
-  - [-1, 1, Conv, [128, 3, 2]]
-  - [-1, 1, Conv, [256, 3, 2]]
-  - [-1, 1, Conv, [512, 3, 2]]
-  - [-1, 1, Conv, [1024, 3, 2]]
-head:
-  - [[2, 3, 4], 1, Detect, [nc]]
-"""
-"""A detector that trains in seconds; it learns little, and the lifecycle must not mind."""
 
 SETTINGS = """
 [kaggle.folders]

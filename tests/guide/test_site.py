@@ -16,6 +16,7 @@ import guide_formats
 import guide_picture
 import guide_text
 import pytest
+from shown import ROOT
 
 from pipeline.cli.main import repath as repath_group
 from pipeline.contracts.base import parse
@@ -62,6 +63,24 @@ def test_every_command_has_a_page_with_every_flag_and_what_it_does(
             assert " ".join(words.replace("`", "").split()) in said
     assert "repath.toml:" not in said, "a default is told as a link"
     assert page.count('class="parameter"') == len(guide_commands._parameters(node))
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("../Makefile", "https://github.com/krispeterson/repath-model/blob/main/Makefile"),
+        ("../docker", "https://github.com/krispeterson/repath-model/tree/main/docker"),
+        ("../docs/start.md", "../docs/start.md"),
+        ("../no-such-file", "../no-such-file"),
+        ("../../../etc/hosts", "../../../etc/hosts"),
+    ],
+)
+def test_a_link_to_another_file_of_the_repository_leads_to_where_it_is_published(
+    written: str, shown: str
+) -> None:
+    hooks = pytest.importorskip("hooks")
+    docs = ROOT / "docs"
+    assert hooks._published(written, docs / "page.md", docs) == shown
 
 
 def test_the_program_s_own_options_stand_with_the_list_of_commands(site: Path) -> None:

@@ -78,9 +78,9 @@ def test_every_command_has_a_page_with_every_flag_and_what_it_does(
 def test_a_link_to_another_file_of_the_repository_leads_to_where_it_is_published(
     written: str, shown: str
 ) -> None:
-    hooks = pytest.importorskip("hooks")
+    guide_hooks = pytest.importorskip("guide_hooks")
     docs = ROOT / "docs"
-    assert hooks._published(written, docs / "page.md", docs) == shown
+    assert guide_hooks._published(written, docs / "page.md", docs) == shown
 
 
 def test_the_program_s_own_options_stand_with_the_list_of_commands(site: Path) -> None:

@@ -9,10 +9,12 @@ from pipeline.cli.lazy import LazyGroup
 _ROWS = "pipeline.cli.data_rows"
 _KAGGLE = "pipeline.cli.data_kaggle"
 _ONLINE = "pipeline.cli.data_online"
+_FETCH = "pipeline.cli.data_fetch"
 _QUEUE = "pipeline.cli.data_queue"
 _SYNC = "pipeline.cli.data_sync"
 
 COMMANDS = {
+    "fetch": (f"{_FETCH}:fetch", "Bring data of other repositories and archives, by commit and digest."),
     "build-taxonomy": (f"{_ROWS}:build_taxonomy", "Take labels, aliases and outcomes out of a pack."),
     "bootstrap-kaggle-dataset": (
         f"{_SYNC}:bootstrap_kaggle_dataset",

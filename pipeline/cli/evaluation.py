@@ -72,6 +72,10 @@ COMMANDS = {
         f"{_COMPARE}:compare_benchmark_results",
         "Compare a candidate's results with a baseline's.",
     ),
+    "render-comparison": (
+        f"{_COMPARE}:render_comparison",
+        "Write a comparison as Markdown, safe whatever it says.",
+    ),
     "report": (
         f"{_REPORT}:report",
         "Show verdict, figures and pictures in one HTML file.",

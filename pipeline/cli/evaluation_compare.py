@@ -88,6 +88,31 @@ def compare_benchmark_results(
         require_passed(comparison.gate)
 
 
+@click.command("render-comparison")
+@click.option("--comparison", type=FILE, required=True, help="A comparison, of others too.")
+@click.option("--markdown", type=FILE, required=True, help="Where the Markdown is written.")
+def render_comparison(comparison: Path, markdown: Path) -> None:
+    """Write a comparison as Markdown for a pull request or a job summary.
+
+    The file may come from a run that is not trusted: it is held to its contract, and nothing that it says
+    becomes markup, a mention or a link.
+    """
+    from pipeline.evaluation.markdown import comparison_markdown
+    from pipeline.support.documents import read_json
+
+    compared = read_json(comparison, Comparison)
+    write_text(markdown, comparison_markdown(compared))
+    judged = compared.statistics
+    summary = {
+        "comparison": display_path(comparison),
+        "output": display_path(markdown),
+        "verdict": judged.verdict if judged else None,
+        "gate_passed": compared.gate.passed if compared.gate else None,
+    }
+    rows = [("verdict", summary["verdict"]), ("gate passed", summary["gate_passed"])]
+    emit(summary, title="Comparison as Markdown", rows=rows)
+
+
 def _size_within(root: Path, recorded: str) -> int | None:
     path = root / recorded
     return path.stat().st_size if is_within(path, root) and path.is_file() else None

@@ -85,6 +85,24 @@ class Paths(Table):
     """What is new, written by a person before a release."""
 
 
+class Data(Table):
+    """Data that this workspace does not hold, brought by `data fetch`. Pictures by url need nothing here."""
+
+    repository: str | None = None
+    """Repository on GitHub that holds data, as owner/name."""
+    ref: str | None = None
+    """Its branch, tag or commit; not set: the default branch."""
+    path: str = ""
+    """Folder inside it; empty: all of it."""
+    archives: list[str] = Field(default_factory=list)
+    """Class folders as .zip or .tar.gz with their digest: `https://host/a.zip#sha256=<hex>`, or a file of a
+    release, `owner/name@tag/a.zip#sha256=<hex>`."""
+    into: str = "data/fetched"
+    """Folder that all of it comes to stand in; each archive has one of its own there."""
+    max_bytes: int = Field(default=16 << 30, gt=0)
+    """The most that is fetched from one place, packed or not."""
+
+
 class Labels(Table):
     """Labels that the taxonomy lacks."""
 
@@ -321,6 +339,7 @@ class Settings(Table):
     """``repath.toml``: the settings of a workspace."""
 
     paths: Paths = Field(default_factory=Paths)
+    data: Data = Field(default_factory=Data)
     labels: Labels = Field(default_factory=Labels)
     kaggle: Kaggle = Field(default_factory=Kaggle)
     search: Search = Field(default_factory=Search)

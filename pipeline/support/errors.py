@@ -92,6 +92,10 @@ class RemoteExistsError(RemoteError):
     """The service says that there is such a thing already."""
 
 
+class RemoteInvalidError(RemoteError):
+    """The service refuses what was asked for as not valid."""
+
+
 class RemoteUnsureError(RemoteError):
     """The answer was lost: what was asked for may or may not have been done. Look before asking again."""
 

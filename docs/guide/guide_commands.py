@@ -92,6 +92,11 @@ def page(node: Node, shown_in: Sequence[tuple[str, str]] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def options(root: Node) -> str:
+    """Return the options of the program itself, as they stand in the list of all commands."""
+    return "\n\n".join(_parameter(param, root, "../", level=3) for param in _parameters(root))
+
+
 def command_table(nodes: Sequence[Node], *, start: str) -> str:
     """Return a table of commands with links, as it stands in the page ``start``."""
     up = "../" * start.count("/")
@@ -102,7 +107,11 @@ def command_table(nodes: Sequence[Node], *, start: str) -> str:
 
 
 def _context(node: Node) -> click.Context:
-    return click.Context(node.command, info_name=node.path[-1], resilient_parsing=True)
+    # A command keeps the help flags of the first context it is asked in, which must be those of the program.
+    program = click.Context(repath, info_name=PROGRAM, **repath.context_settings)
+    if not node.path:
+        return program
+    return click.Context(node.command, parent=program, info_name=node.path[-1], resilient_parsing=True)
 
 
 def _help(command: click.Command) -> Iterator[str]:
@@ -112,30 +121,35 @@ def _help(command: click.Command) -> Iterator[str]:
         if lines[0] == "\b":
             yield "```text\n" + "\n".join(lines[1:]) + "\n```"
         elif paragraph:
-            yield text(" ".join(lines))
+            # A command line that ends a sentence is shown as one.
+            yield text(re.sub(r"(?<=: )repath .+?(?=\.?$)", r"`\g<0>`", " ".join(lines)))
 
 
 def _parameters(node: Node) -> list[click.Parameter]:
     return [param for param in node.command.params if not (isinstance(param, click.Option) and param.hidden)]
 
 
-def _parameter(param: click.Parameter, node: Node, up: str) -> str:
+def _parameter(param: click.Parameter, node: Node, up: str, *, level: int = 2) -> str:
     words, asides = _words(param)
     if isinstance(param, click.Option):
         flags = [*param.opts, *param.secondary_opts]
         anchor = max(flags, key=len).strip("-")
-        metavar = "" if param.is_flag or param.count else param.make_metavar(_context(node))
+        metavar = "" if param.is_flag or param.count else _metavar(param, node)
         title = " / ".join(code(flag) for flag in flags) + (f" {code(metavar)}" if metavar else "")
     else:
         anchor = str(param.name)
         title = code(param.make_metavar(_context(node)))
     facts = [*_facts(param), *(_aside(aside, up) for aside in asides)]
-    lines = [f"## {title} {{ #{anchor} .parameter }}"]
+    lines = [f"{'#' * level} {title} {{ #{anchor} .parameter }}"]
     if words:
         lines.append(text(words))
     if facts:
         lines.append(f"<small>{' · '.join(facts)}</small>")
     return "\n\n".join(lines)
+
+
+def _metavar(param: click.Parameter, node: Node) -> str:
+    return param.make_metavar(_context(node)).removesuffix(" RANGE").replace("FLOAT", "NUMBER")
 
 
 def _words(param: click.Parameter) -> tuple[str, list[str]]:
@@ -177,7 +191,7 @@ def _facts(param: click.Parameter) -> Iterator[str]:
         yield "one of " + ", ".join(code(str(choice)) for choice in param.type.choices)
     elif isinstance(param.type, (click.IntRange, click.FloatRange)):
         yield code(param.type._describe_range())
-    if param.multiple or param.nargs == -1:
+    if (param.multiple or param.nargs == -1) and "repeated" not in _words(param)[0]:
         yield "may be repeated"
     elif param.nargs > 1:
         yield f"{param.nargs} values"

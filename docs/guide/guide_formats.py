@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -30,14 +32,12 @@ _BOUNDS = {
     "minItems": "at least {} entries", "maxItems": "at most {} entries",
     "minLength": "at least {} characters",
 }  # fmt: skip
-_SHARED = {
-    "generated_at": "When the file was written (ISO 8601, UTC).",
-    "label": "A label of the taxonomy or of the model.",
-    "tp": "True positives: expected labels that were predicted.",
-    "fp": "False positives: predicted labels that were not expected.",
-    "fn": "False negatives: expected labels that were not predicted.",
-}
-"""Fields that mean the same wherever they stand, and whose contracts say no more."""
+FIELDS: dict[str, dict[str, str]] = tomllib.loads(
+    (Path(__file__).parent / "fields.toml").read_text(encoding="utf-8")
+)
+"""What fields mean: by contract and name, and under ``shared`` by name alone."""
+_SHORT = 60
+"""Lines of an example that is shown at once; a longer one is opened."""
 
 
 def page_of(kind: str) -> str:
@@ -80,54 +80,85 @@ def format_table(start: str) -> str:
 def page(kind: str) -> str:
     """Return the page of a kind of file."""
     whole = schema(kind)
-    parts = [f"# {title_of(kind)}", text(_plain(whole.get("description", "")))]
-    parts.append(
-        f"JSON Schema: [{kind}.schema.json](../schemas/{kind}.schema.json)"
-        + (" (of one row; its properties are the columns)" if kind.endswith(".row") else "")
-    )
-    example = example_of(kind)
-    if example:
-        shown = example.read_text(encoding="utf-8").rstrip()
-        parts.append(f"## Example\n\n```{LANGUAGES[example.suffix]}\n{shown}\n```")
-    parts += ["## Fields", _fields(whole, kind, top=True)]
-    for name, part in whole.get("$defs", {}).items():
-        if "properties" in part:
-            parts += [
-                f"## {text(name)} {{ #{name.lower()} }}",
-                text(_plain(part.get("description", ""))),
-                _fields(part, kind),
-            ]
+    link = f"[{kind}.schema.json](../schemas/{kind}.schema.json)"
+    row = ", of one row: its properties are the columns" if kind.endswith(".row") else ""
+    parts = [
+        f"# {title_of(kind)}",
+        text(_plain(whole.get("description", ""))),
+        f"JSON Schema: {link}{row}.",
+        *_example(kind),
+        "## Fields",
+        _fields(whole, whole, kind),
+    ]
+    for name, part in _parts(whole):
+        heading = f"[{name.lower()}]" if kind == "repath.toml" else name
+        parts += [f"## {text(heading)} {{ #{name.lower()} }}", text(_plain(part.get("description", "")))]
+        parts.append(_fields(part, whole, kind))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _example(kind: str) -> Iterator[str]:
+    path = example_of(kind)
+    if path is None:
+        return
+    shown = path.read_text(encoding="utf-8").rstrip()
+    yield "## Example"
+    if path.suffix == ".json" and shown.startswith("{"):
+        yield "From a run of the sample; lists are cut to their first entries."
+    fence = f"```{LANGUAGES[path.suffix]}\n{shown}\n```"
+    lines = shown.count("\n")
+    if lines <= _SHORT:
+        yield fence
+    else:
+        indented = "\n".join(f"    {line}" for line in fence.split("\n"))
+        yield f'??? example "Show its {lines} lines"\n\n{indented}'
+
+
+def _parts(whole: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield the definitions that have fields, in the order in which they are first referred to."""
+    definitions: Mapping[str, Schema] = whole.get("$defs", {})
+    waiting, seen = [json.dumps({key: value for key, value in whole.items() if key != "$defs"})], set()
+    while waiting:
+        for name in re.findall(r'"#/\$defs/([^"]+)"', waiting.pop(0)):
+            if name not in seen:
+                seen.add(name)
+                waiting.append(json.dumps(definitions[name]))
+                if "properties" in definitions[name]:
+                    yield name, definitions[name]
 
 
 def _plain(description: str) -> str:
     return " ".join(description.split())
 
 
-def _fields(part: Schema, kind: str, *, top: bool = False) -> str:
+def _fields(part: Schema, whole: Schema, kind: str) -> str:
     properties: Mapping[str, Schema] = part.get("properties", {})
     if not properties:
-        return _type(part).capitalize() + "."
+        return f"{_type(part).capitalize()}."
+    settings = kind == "repath.toml"
     required = set(part.get("required", ()))
     rows = []
     for name, field in properties.items():
-        anchor = f'<span id="{_anchor(part, name, top=top)}"></span>' if kind == "repath.toml" else ""
-        meaning = text(_plain(field.get("description", "")) or _SHARED.get(name, ""))
-        default = (
-            f" Default {code(_json(field['default']))}." if field.get("default") not in (None, {}, []) else ""
-        )
-        mark = "" if name in required or kind == "repath.toml" else " <small>optional</small>"
-        rows.append((f"{anchor}{code(name)}{mark}", _type(field), f"{meaning}{default}"))
+        table_name = "" if part is whole else f"{str(part['title']).lower()}."
+        anchor = f'<span id="{table_name}{name}"></span>' if settings else ""
+        mark = "" if name in required or settings else " <small>optional</small>"
+        rows.append((f"{anchor}{code(name)}{mark}", _type(field), _meaning(part, name, field, whole)))
     return table(("field", "type", "meaning"), rows)
 
 
-def _anchor(part: Schema, name: str, *, top: bool) -> str:
-    return name if top else f"{str(part['title']).lower()}.{name}"
+def _meaning(part: Schema, name: str, field: Schema, whole: Schema) -> str:
+    """Return what a field means: as its contract says, else as `FIELDS`, else as what it refers to."""
+    told = field.get("description") or FIELDS.get(part["title"], {}).get(name)
+    referred = re.search(r'"#/\$defs/([^"]+)"', json.dumps(field))
+    if not told and referred and "properties" in whole["$defs"][referred[1]]:
+        told = whole["$defs"][referred[1]].get("description")
+    told = told or FIELDS["shared"].get(name, "")
+    default = field.get("default")
+    shown = "" if default in (None, {}, []) else f" Default {code(_json(default))}."
+    return f"{text(_plain(told))}{shown}"
 
 
 def _json(value: object) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 _MARKUP = re.compile(r"[\\|*_`\[\]{}#]")
-_CODE = re.compile(r"(`+)(.+?)\1")
-_FLAG = re.compile(r"(?<![\w`-])(--?[a-zA-Z][\w-]*)")
+_CODE = re.compile(r"(`+)(?P<code>.+?)\1|(?<![\w`-])(?P<flag>--?[a-zA-Z][\w-]*)")
 
 
 def text(plain: str) -> str:
@@ -19,16 +18,9 @@ def text(plain: str) -> str:
     parts = []
     end = 0
     for found in _CODE.finditer(plain):
-        parts += [_prose(plain[end : found.start()]), code(found[2])]
+        parts += [_shown(plain[end : found.start()]), code(found["code"] or found["flag"])]
         end = found.end()
-    return "".join([*parts, _prose(plain[end:])])
-
-
-def _prose(plain: str) -> str:
-    # Every second piece is a flag.
-    return "".join(
-        code(piece) if number % 2 else _shown(piece) for number, piece in enumerate(_FLAG.split(plain))
-    )
+    return "".join([*parts, _shown(plain[end:])])
 
 
 def code(plain: str) -> str:

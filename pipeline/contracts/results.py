@@ -193,7 +193,8 @@ class Shard(Contract):
 
 
 class BenchmarkResults(Contract):
-    """``latest-results.json``, ``latest-results.candidate.json``."""
+    """``latest-results.json``, ``latest-results.candidate.json``: what one model said of every picture, and
+    figures over all of them."""
 
     generated_at: Line | None = None
     summary: ResultsSummary

@@ -353,7 +353,7 @@ class Image(Table):
 
 
 class Settings(Table):
-    """All of ``repath.toml``."""
+    """``repath.toml``: the settings of a workspace."""
 
     paths: Paths = Field(default_factory=Paths)
     data: Data = Field(default_factory=Data)

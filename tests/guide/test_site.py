@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import guide_commands
@@ -12,9 +16,12 @@ import guide_formats
 import guide_picture
 import guide_text
 import pytest
+from shown import ROOT
 
 from pipeline.cli.main import repath as repath_group
+from pipeline.contracts.base import parse
 from pipeline.contracts.schemas import FILES, schema
+from pipeline.support.documents import read_csv
 
 NODES = list(guide_commands.every(guide_commands.tree()))
 LEAVES = [node for node in NODES if not isinstance(node.command, click.Group)]
@@ -58,6 +65,30 @@ def test_every_command_has_a_page_with_every_flag_and_what_it_does(
     assert page.count('class="parameter"') == len(guide_commands._parameters(node))
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("../Makefile", "https://github.com/krispeterson/repath-model/blob/main/Makefile"),
+        ("../docker", "https://github.com/krispeterson/repath-model/tree/main/docker"),
+        ("../docs/start.md", "../docs/start.md"),
+        ("../no-such-file", "../no-such-file"),
+        ("../../../etc/hosts", "../../../etc/hosts"),
+    ],
+)
+def test_a_link_to_another_file_of_the_repository_leads_to_where_it_is_published(
+    written: str, shown: str
+) -> None:
+    guide_hooks = pytest.importorskip("guide_hooks")
+    docs = ROOT / "docs"
+    assert guide_hooks._published(written, docs / "page.md", docs) == shown
+
+
+def test_the_program_s_own_options_stand_with_the_list_of_commands(site: Path) -> None:
+    said = _plain(_page(site, "commands/index.md"))
+    for param in repath_group.params:
+        assert param.opts[0] in said
+
+
 def test_every_group_lists_its_commands(site: Path) -> None:
     index = _plain(_page(site, "commands/index.md"))
     for node in NODES:
@@ -79,6 +110,59 @@ def test_every_format_has_a_page_with_every_field_and_its_schema(kind: str, site
     link = f"../schemas/{kind}.schema.json"
     assert f'href="{link}"' in page
     assert (site / "formats" / link).resolve().is_file()
+
+
+def _fields(kind: str) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+    whole = schema(kind)
+    for part in (whole, *whole.get("$defs", {}).values()):
+        for name, field in part.get("properties", {}).items():
+            yield part, name, field
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_field_has_a_meaning(kind: str) -> None:
+    """Write one as a docstring below the field in its contract, or into docs/guide/fields.toml."""
+    whole = schema(kind)
+    without = [
+        f"{part['title']}.{name}"
+        for part, name, field in _fields(kind)
+        if not guide_formats._meaning(part, name, field, whole)
+    ]
+    assert without == []
+
+
+def test_no_meaning_is_of_a_field_that_is_gone() -> None:
+    known: dict[str, set[str]] = {}
+    for kind in FILES:
+        for part, name, _ in _fields(kind):
+            known.setdefault(part["title"], set()).add(name)
+    gone = [
+        f"{contract}.{name}"
+        for contract, told in guide_formats.FIELDS.items()
+        if contract in known
+        for name in told
+        if name not in known[contract]
+    ]
+    assert gone == []
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_format_has_an_example_that_keeps_to_it(kind: str) -> None:
+    path = guide_formats.example_of(kind)
+    assert path is not None, f"write docs/formats/examples/{kind}.json (.csv, .toml, .yaml)"
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        parse(FILES[kind], json.loads(text), source=path.name)
+    elif path.suffix == ".csv":
+        rows = read_csv(path, FILES[kind], columns=[])
+        assert rows
+    elif path.suffix == ".toml":
+        parse(FILES[kind], tomllib.loads(text), source=path.name)
+    else:
+        pytest.importorskip("yaml")
+        import yaml
+
+        parse(FILES[kind], yaml.safe_load(text), source=path.name)
 
 
 def test_a_flag_leads_to_the_setting_that_is_its_default(site: Path) -> None:
@@ -134,6 +218,11 @@ def test_the_picture_names_every_stage_of_a_run_and_leads_to_its_section(site: P
     assert missing == {"baseline"}, "the baseline is a model that is there already"
     for box in guide_picture.BOXES.values():
         assert f'id="{box.anchor}"' in page
+
+
+def test_flags_and_what_stands_in_backticks_are_code() -> None:
+    made = guide_text.text("Give --out, or the `count`-th of a--b.")
+    assert re.findall("<code>(.+?)</code>", made) == ["--out", "count"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import guide_commands
@@ -19,6 +20,8 @@ from mkdocs.structure.pages import Page
 
 from pipeline.contracts.schemas import FILES
 
+REPOSITORY = "https://github.com/krispeterson/repath-model"
+_LINK = re.compile(r"\]\((\.\./[^)\s]+)")
 _PLACE = re.compile(r"^<!-- here: ([\w-]+) -->$", re.MULTILINE)
 """Where a page of the guide takes a table or a picture that is made."""
 
@@ -47,9 +50,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Fill the places of a page."""
-    return _PLACE.sub(lambda found: _made(found[1], page.file.src_uri), markdown)
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """Fill the places of a page, and lead links to other files of the repository to where it is published."""
+    docs = Path(config.docs_dir)
+    filled = _PLACE.sub(lambda found: _made(found[1], page.file.src_uri), markdown)
+    return _LINK.sub(lambda found: f"]({_published(found[1], docs / page.file.src_uri, docs)}", filled)
+
+
+def _published(target: str, source: Path, docs: Path) -> str:
+    """Return a link's address: on GitHub where it names a file of the repository that is not of the guide."""
+    path = (source.parent / target.partition("#")[0]).resolve()
+    repository = docs.parent.resolve()
+    if not path.exists() or path.is_relative_to(docs.resolve()) or not path.is_relative_to(repository):
+        return target
+    kind = "tree" if path.is_dir() else "blob"
+    return f"{REPOSITORY}/{kind}/main/{path.relative_to(repository).as_posix()}"
 
 
 def _made(what: str, start: str) -> str:
@@ -58,6 +73,8 @@ def _made(what: str, start: str) -> str:
     if what == "formats":
         return guide_formats.format_table(start)
     root = guide_commands.tree()
+    if what == "options":
+        return guide_commands.options(root)
     if what == "commands":
         return "\n".join(_command_tables(root, start))
     raise ValueError(f"{start}: there is nothing to put in place of {what!r}")

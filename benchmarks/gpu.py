@@ -125,7 +125,7 @@ def workspace(folder: Path, options: argparse.Namespace) -> Path:
 
 
 def repath(*arguments: str, cwd: Path, trained: Path | None = None) -> None:
-    """Run a command of `repath`; where ``trained`` is a finished training, what came after it is no matter."""
+    """Run a command of `repath`; where ``trained`` is a finished training, what came after is no matter."""
     command = [sys.executable, "-m", "pipeline", *arguments]
     done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     # A detector that saw so little may find nothing, and its export is refused for that.

@@ -66,9 +66,7 @@ def build(
     emit(summary, title=f"Built {tag}", rows=rows)
 
 
-@image.command(
-    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)  # fmt: skip
+@image.command("run", context_settings={"allow_interspersed_args": False})
 @_IMAGE
 @setting("--gpus", to="image.gpus", help="all, or how many GPUs; checked inside before the command begins.")
 @click.option(

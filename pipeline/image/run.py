@@ -146,7 +146,8 @@ def run_in_image(engine: Engine, options: RunOptions, *, out: Sink, err: Sink) -
 
 def _watched(container: Container, caught: Sequence[signal.Signals], out: Sink, err: Sink) -> int:
     stream = container.attach(stdout=True, stderr=True, stream=True, logs=True, demux=True)
-    copying = threading.Thread(target=_copy, args=(stream, out, err), daemon=True)
+    failed: list[Exception] = []
+    copying = threading.Thread(target=_copy, args=(stream, out, err, failed), daemon=True)
     copying.start()
     container.start()
     ended = threading.Event()
@@ -162,6 +163,8 @@ def _watched(container: Container, caught: Sequence[signal.Signals], out: Sink, 
             _pass_on(container, signal.SIGKILL)
             give_up_at = math.inf
     copying.join(_GRACE_S)
+    if failed:
+        raise failed[0]
     if not code:
         raise EngineError(f"the engine lost the container {container.name} before it ended")
     return code[0]
@@ -176,12 +179,20 @@ def _wait(container: Container, code: list[int], ended: threading.Event) -> None
     ended.set()
 
 
-def _copy(stream: Iterator[tuple[bytes | None, bytes | None]], out: Sink, err: Sink) -> None:
-    for stdout, stderr in stream:
-        if stdout:
-            out(stdout)
-        if stderr:
-            err(stderr)
+def _copy(
+    stream: Iterator[tuple[bytes | None, bytes | None]], out: Sink, err: Sink, failed: list[Exception]
+) -> None:
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        for stdout, stderr in stream:
+            if stdout:
+                out(stdout)
+            if stderr:
+                err(stderr)
+    except (DockerException, OSError, RequestException) as error:
+        failed.append(error)  # the reader went away (`| head`), or the engine did; the command goes on
 
 
 @contextlib.contextmanager

@@ -141,6 +141,21 @@ def test_output_and_exit_code_are_passed_on_and_nothing_is_left(tmp_path: Path) 
     assert container.removed
 
 
+def test_a_reader_that_goes_away_is_told_when_the_command_has_ended(tmp_path: Path) -> None:
+    container = Container(code=0)
+    client = SimpleNamespace(
+        containers=SimpleNamespace(create=lambda **_: container),
+        images=SimpleNamespace(get=lambda name: None),
+    )
+
+    def gone(data: bytes) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run_in_image(_engine(client), _options(tmp_path), out=gone, err=lambda data: None)
+    assert container.removed
+
+
 def _interrupt_after(*seconds: float) -> None:
     for each in seconds:
         threading.Timer(each, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -203,6 +218,7 @@ def test_an_image_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> N
         (["--env", "=x", "--", "run"], "--env =x"),
         (["--env", "REPATH_NOT_SET", "--", "run"], "it is not set here"),
         (["--workspace", "nowhere", "--", "run"], "no such folder"),
+        (["--gpu", "all", "--", "run"], "No such option"),
         ([], "Missing argument"),
     ],
 )

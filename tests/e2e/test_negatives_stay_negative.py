@@ -32,6 +32,7 @@ COMMONS = "https://commons.wikimedia.org/wiki/Special:FilePath/"
 
 COMMANDS = [
     "data suggest-benchmark-from-kaggle --kaggle-dir classes",
+    "data suggest-benchmark-from-kaggle --kaggle-dir classes --retraining",
     "data suggest-benchmark-online --limit 99",
     f"data suggest-benchmark-online --input {MANIFEST} --limit 99",
     "data suggest-benchmark-online-bulk --limit 2 --pause-ms 0 --include-previous-failures",

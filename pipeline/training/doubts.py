@@ -161,7 +161,7 @@ def _unusual(bundle: BundleView, sizes: Mapping[str, tuple[int, int] | str]) -> 
             continue
         for index, box in enumerate(row.boxes):
             width, height = box.width * size[0], box.height * size[1]
-            measured[box.class_id, "proportions"].append((math.log(width / height), row.id, index))
+            measured[box.class_id, "shape"].append((math.log(width / height), row.id, index))
             measured[box.class_id, "size"].append((math.log(box.width * box.height), row.id, index))
     found: dict[str, list[Doubt]] = defaultdict(list)
     for (class_id, what), values in measured.items():

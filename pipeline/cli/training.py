@@ -31,6 +31,10 @@ COMMANDS = {
         f"{_ANNOTATE}:seed_annotation_boxes",
         "Propose boxes with a detector where none are drawn.",
     ),
+    "review-annotations": (
+        "pipeline.cli.training_review:review_annotations",
+        "Write one HTML page of a bundle, likely errors first.",
+    ),
     "export-annotations": (
         f"{_EXCHANGE}:export_annotations",
         "Write a bundle for CVAT, Label Studio, COCO or YOLO.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.common import FILE, emit, note, workspace
-from pipeline.cli.training_annotate import bundle_options, label_map, name_some
+from pipeline.cli.training_detector import bundle_options, label_map, name_some
 from pipeline.cli.training_export import bundle_of
 from pipeline.contracts.exchange import IMPORT_REPORT_FILE, ImportReport, Tool
 from pipeline.support import clock

@@ -32,6 +32,7 @@ WRITERS = {
     "deduped": "data dedupe-benchmark-labeled --out {}",
     "retraining": "training build-retraining-manifest --out {}",
     "validated": "training validate-annotation-bundle --out {}",
+    "reviewed": "training review-annotations --out {}",
     "holdout": HOLDOUT + " --out {}",
     "compared": COMPARE + " --out {}",
     "results": BENCHMARK + " --out {}",
@@ -47,6 +48,7 @@ WRITERS = {
 
 FOLDER_WRITERS = {
     "bundle": BUILD_BUNDLE + " --out-dir {}",
+    "exported": "training export-annotations --to coco --out {}",
     "release": "release build-release --version 3.0.0 --model m.tflite --labels m.labels.json --out-root {}",
     "assets": "training promote-candidate-model --candidate-id c --assets-dir {} --write-metadata",
     "cache": RESOLVE + " --cache-dir {} --out o.json",

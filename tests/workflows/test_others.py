@@ -128,6 +128,7 @@ def test_a_reusable_workflow_brings_its_own_code_into_another_repository(
                 "with": {
                     "models": '["release"]',
                     "shards": 1,
+                    "runner": '["self-hosted","gpu"]',
                     # act, as an old Enterprise Server, does not tell a workflow where it comes from.
                     "pipeline-repository": "krispeterson/repath-model",
                     "pipeline-ref": commit,
@@ -137,8 +138,11 @@ def test_a_reusable_workflow_brings_its_own_code_into_another_repository(
     }
     project.commit({".github/workflows/measure.yml": yaml.safe_dump(caller)})
     project.more_repositories = {f"krispeterson/repath-model@{commit}": published}
+    project.platforms = ("self-hosted",)  # a job that asked for another runner would not run
     run = project.run("push", "measure.yml", {"ref": "refs/heads/main"})
     assert run.ok, run.text[-3000:]
+    assert set(run.results().values()) == {"success"}
+    assert len(run.jobs) == 3
     results = json.loads((project.artifact("benchmark-results") / "release.json").read_text("utf-8"))
     assert results["summary"]["images_evaluated"] == 24
 

@@ -27,6 +27,10 @@ COMMANDS = {
         f"{_CANDIDATES}:open_candidate_pr",
         "Have one pull request that takes a candidate over.",
     ),
+    "write-provenance": (
+        f"{_RELEASES}:write_provenance",
+        "Say what a bundle was built of, and by which run.",
+    ),
     "comment": (f"{_PULLS}:comment", "Keep one comment on a pull request up to date."),
     "status": (f"{_PULLS}:status", "Set the status of a commit."),
     "find-pull-request": (f"{_PULLS}:find_pull_request", "Find the pull request that a finished run was of."),

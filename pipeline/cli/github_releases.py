@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from pipeline.cli.github_common import (
     output_option,
     repo_option,
 )
-from pipeline.support.files import display_path
+from pipeline.support.files import display_path, write_text
 
 if TYPE_CHECKING:
     from pipeline.release.publication import Publication
@@ -120,7 +122,7 @@ def fetch_release(
         raise UsageError("--allow-none goes with --tag latest: a version that is named must be there")
     with github_client(token=False) as client:
         host = GitHubReleases(client, repository)
-        if allow_none and host.latest() is None:
+        if allow_none and host.none_yet():
             none = {"found": False, "requested_version": tag, "repo": repository}
             rows: list[tuple[str, object]] = [("repository", repository)]
             emit_outputs(none, github_output=github_output, title="There is no release yet", rows=rows)
@@ -143,3 +145,62 @@ def fetch_release(
         ("record", summary["record"]),
     ]
     emit_outputs(summary, github_output=github_output, title="Release fetched and verified", rows=rows)
+
+
+@click.command("write-provenance")
+@click.option("--manifest", type=FILE, required=True, help="The bundle's release-manifest-vX.Y.Z.json.")
+@click.option("--out", type=FILE, required=True, help="The in-toto statement to write.")
+@click.option("--predicate-out", type=FILE, default=None, help="Its predicate alone, for a tool that signs.")
+@click.option("--candidate-dir", type=DIRECTORY, default=None, help="The candidate that is released.")
+@click.option("--results", type=FILE, default=None, help="What was measured of it.")
+@click.option("--comparison", type=FILE, default=None, help="The comparison that the gate was applied to.")
+@click.option("--data-record", type=FILE, default=None, help="The .repath-data.json of `data fetch`.")
+@click.option("--material", "materials", type=FILE, multiple=True, help="One more file; may be repeated.")
+@output_option
+def write_provenance(
+    manifest: Path,
+    out: Path,
+    predicate_out: Path | None,
+    candidate_dir: Path | None,
+    results: Path | None,
+    comparison: Path | None,
+    data_record: Path | None,
+    materials: tuple[Path, ...],
+    github_output: bool,
+) -> None:
+    """Say what a verified bundle was built of, and by which run of which workflow: an in-toto statement with
+    SLSA provenance, to be attached to the release, or its predicate to be signed."""
+    from pipeline.contracts.dataset import DataRecord
+    from pipeline.github import provenance
+    from pipeline.release.verify import verify_release
+    from pipeline.support.candidates import METADATA, open_candidate
+    from pipeline.support.documents import read_json
+
+    run = provenance.workflow_run(os.environ)
+    own: list[Path] = []
+    if candidate_dir is not None:
+        candidate = open_candidate(candidate_dir)
+        own = [candidate.model, candidate.labels, candidate_dir / METADATA]
+    statement = provenance.provenance_statement(
+        verify_release(manifest),
+        run,
+        materials=[*own, *(path for path in (results, comparison) if path is not None), *materials],
+        data=read_json(data_record, DataRecord) if data_record else None,
+    )
+    write_text(out, _json_text(statement))
+    if predicate_out is not None:
+        write_text(predicate_out, _json_text(statement["predicate"]))
+    definition = statement["predicate"]["buildDefinition"]
+    summary = {
+        "provenance": display_path(out),
+        "predicate": display_path(predicate_out) if predicate_out else None,
+        "predicate_type": statement["predicateType"],
+        "subjects": [item["name"] for item in statement["subject"]],
+        "dependencies": len(definition["resolvedDependencies"]),
+    }
+    rows = [("written", summary["provenance"]), ("files", len(statement["subject"])), ("commit", run.sha)]
+    emit_outputs(summary, github_output=github_output, title="Provenance", rows=rows)
+
+
+def _json_text(data: object) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

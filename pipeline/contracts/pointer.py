@@ -6,35 +6,44 @@ import re
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from pipeline.contracts.base import Contract, Line, Sha256
 from pipeline.contracts.comparison import Verdict
 
-_RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-])){0,99}", re.ASCII)
-_ASSET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-])){0,199}", re.ASCII)
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
+_MAX_RUN_ID, _MAX_ASSET = 100, 200
 TAG_PREFIX = "candidate-"
 MAX_FILES = 64
 """Files of one candidate; a real one has five."""
 
 
 def _run_id(text: str) -> str:
-    if not _RUN_ID.fullmatch(text) or text.lower().endswith(".lock"):
+    # ".lock" is what git takes for itself.
+    if not _is_name(text, _MAX_RUN_ID) or text.lower().endswith(".lock"):
         raise ValueError("is not a run id (letters, digits, '-', '_', single dots inside; at most 100)")
     return text
 
 
 def _asset(text: str) -> str:
-    if not _ASSET.fullmatch(text):
+    if not _is_name(text, _MAX_ASSET):
         raise ValueError(
             "is not the name of a release's file (letters, digits, '-', '_', single dots inside)"
         )
     return text
 
 
-RunId = Annotated[str, AfterValidator(_run_id)]
+def _is_name(text: str, longest: int) -> bool:
+    return len(text) <= longest and re.fullmatch(_NAME, text, re.ASCII) is not None
+
+
+def _schema(longest: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$", "maxLength": longest})
+
+
+RunId = Annotated[str, AfterValidator(_run_id), _schema(_MAX_RUN_ID)]
 """A run id that can be a folder and, behind ``candidate-``, a tag of git."""
-AssetName = Annotated[str, AfterValidator(_asset)]
+AssetName = Annotated[str, AfterValidator(_asset), _schema(_MAX_ASSET)]
 """A file name that GitHub takes as it is: no path, nothing hidden."""
 
 

@@ -151,7 +151,7 @@ class Branches:
         for _ in self._client.patience.attempts():
             head = self.head(wanted.branch)
             if head is not None:
-                if self._is_done(wanted, head, base_head):
+                if self.is_done(wanted, head, base_head):
                     return head, commit is not None
                 self._require_ours(wanted, head, base_head)
             commit = commit or self._commit(wanted, base_head)
@@ -166,8 +166,8 @@ class Branches:
                 return commit, True
         raise last or RemoteError(f"the branch {wanted.branch} could not be made")
 
-    def _is_done(self, wanted: OneFileChange, head: str, base_head: str) -> bool:
-        """Tell whether the branch shows the file as it should be, and is of this or an older base."""
+    def is_done(self, wanted: OneFileChange, head: str, base_head: str) -> bool:
+        """Tell whether a branch at ``head`` shows the file as it should be, and would merge into its base."""
         if head == base_head or self.file(wanted.path, commit=head) != wanted.content:
             return False
         compared = self._compared(base_head, head)

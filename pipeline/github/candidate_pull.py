@@ -10,7 +10,7 @@ from pipeline.evaluation.markdown import comparison_markdown, escaped
 from pipeline.github.branches import Branches, OneFileChange
 from pipeline.github.client import GitHubClient
 from pipeline.github.comment import MAX_BODY
-from pipeline.github.pulls import ApiPullRequest, PullRequests, WantedPull
+from pipeline.github.pulls import ApiPullRequest, PullRequests, WantedPull, says
 from pipeline.github.repository import is_ref_name
 from pipeline.support.documents import json_bytes
 from pipeline.support.errors import RemoteError, UsageError
@@ -71,11 +71,11 @@ def open_candidate_pull(
     if branches.file(path, commit=base_head) == content:
         return CandidatePull("in base", branch, base, None)
     pulls = PullRequests(client, repository)
-    if dry_run:
-        return _planned(pulls.of_head(repository, branch), branch, base)
     change = OneFileChange(base, branch, path, content, f"Take over candidate {pointer.run_id}")
-    head, moved = branches.set_one_file(change, base_head=base_head)
     wanted = WantedPull(branch, base, title_of(pointer), body_of(pointer, path, comparison))
+    if dry_run:
+        return _planned(branches, pulls.of_head(repository, branch), change, wanted, base_head)
+    head, moved = branches.set_one_file(change, base_head=base_head)
     pull, action = pulls.keep_one(wanted)
     if moved and action == "unchanged":
         action = "updated"
@@ -108,11 +108,19 @@ def body_of(pointer: CandidatePointer, path: str, comparison: Comparison | None)
     return "\n".join(lines).strip()
 
 
-def _planned(found: list[ApiPullRequest], branch: str, base: str) -> CandidatePull:
+def _planned(
+    branches: Branches,
+    found: list[ApiPullRequest],
+    change: OneFileChange,
+    wanted: WantedPull,
+    base_head: str,
+) -> CandidatePull:
     if not found:
-        return CandidatePull("would be created", branch, base, None)
+        return CandidatePull("would be created", change.branch, change.base, None)
     pull = found[0]
-    return CandidatePull("would be updated", branch, base, pull.head.sha, pull.number, pull.html_url)
+    done = says(pull, wanted) and branches.is_done(change, pull.head.sha, base_head)
+    action = "unchanged" if done else "would be updated"
+    return CandidatePull(action, change.branch, change.base, pull.head.sha, pull.number, pull.html_url)
 
 
 def _check_names(path: str, branch: str, base: str | None) -> None:

@@ -13,12 +13,12 @@ from pipeline.contracts.results import BenchmarkResults
 from pipeline.evaluation.markdown import escaped
 from pipeline.evaluation.verdict import sentence_of
 from pipeline.release.host import ReleaseFile
-from pipeline.release.provenance import check_results
+from pipeline.release.provenance import check_comparison, check_results
 from pipeline.release.publication import Publication, checked_files, file_to_publish
 from pipeline.support.candidates import METADATA, Candidate, open_candidate
 from pipeline.support.clock import timestamp
 from pipeline.support.documents import read_json
-from pipeline.support.errors import DigestMismatchError, InputError, ReleaseError
+from pipeline.support.errors import InputError, ReleaseError
 from pipeline.support.files import sha256_file
 
 RESULTS = "benchmark-results.json"
@@ -80,23 +80,6 @@ def candidate_to_store(
         commit=commit,
     )
     return StoredCandidate(publication, pointer)
-
-
-def check_comparison(comparison: Comparison, source: str, model_sha256: str, labels_sha256: str) -> None:
-    """Refuse a comparison of other files, or one that does not say of which it is.
-
-    Raises:
-        DigestMismatchError: it carries no digest of the candidate, or another one.
-    """
-    digests = (comparison.digests or {}).get("candidate", {})
-    for kind, digest in (("model", model_sha256), ("labels", labels_sha256)):
-        compared = digests.get(kind)
-        if compared != digest:
-            said = f"SHA-256 {compared[:12]}…" if compared else "it does not say of which"
-            raise DigestMismatchError(
-                f"{source} compares another {kind} file ({said}; the candidate's is {digest[:12]}…)",
-                hint="Compare again with: repath evaluation compare-benchmark-results",
-            )
 
 
 def read_pointer(path: Path, *, repository: str) -> CandidatePointer:

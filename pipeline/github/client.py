@@ -8,7 +8,6 @@ told to look.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from pipeline.github.addresses import address_fault, origin, origin_text
 from pipeline.github.answers import Answer, limited_for, refusal
+from pipeline.github.transfer import BrokenAnswerError, StreamBody, answer_of, limited
 from pipeline.support.errors import RemoteError, RemoteUnsureError, UsageError
 from pipeline.support.http import USER_AGENT
 from pipeline.support.patience import Patience
@@ -32,10 +32,6 @@ _TIMEOUT_S = 60
 _MAX_PAGES = 1000
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class BrokenAnswerError(Exception):
-    """The connection broke, or what came back is no answer."""
 
 
 @dataclass(slots=True)
@@ -150,7 +146,7 @@ class GitHubClient:
                 answer = self._open().post(
                     url, data=body(), headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
                 )
-                return _answer(answer.status_code, dict(answer.headers), answer.text)
+                return answer_of(answer.status_code, dict(answer.headers), answer.text)
             except requests.RequestException as error:
                 raise BrokenAnswerError(type(error).__name__) from None
 
@@ -182,8 +178,9 @@ class GitHubClient:
             try:
                 with self._follow(f"{self.api_url}{path}", what, accept) as answer:
                     if answer.status_code != 200:
-                        return _answer(answer.status_code, dict(answer.headers), answer.text[:65536])
-                    take(_limited(answer, max_bytes, what))
+                        said = answer.raw.read(1 << 16, decode_content=True).decode("utf-8", "replace")
+                        return answer_of(answer.status_code, dict(answer.headers), said)
+                    take(limited(answer, max_bytes, what))
                     return Answer(200)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise BrokenAnswerError(type(error).__name__) from None
@@ -244,7 +241,7 @@ class GitHubClient:
             raise BrokenAnswerError(type(error).__name__) from None
         except RuntimeError:  # PyGithub's word for a redirect to another host, which it does not follow
             raise RemoteError(f"{self.api_url} redirects elsewhere", hint="Correct GITHUB_API_URL.") from None
-        return _answer(status, headers, text)
+        return answer_of(status, headers, text)
 
     def _follow(self, url: str, what: str, accept: str) -> requests.Response:
         for _ in range(_MAX_REDIRECTS + 1):
@@ -304,37 +301,3 @@ class GitHubClient:
                 seconds_between_writes=None,
             ).requester
         return self._requester
-
-
-class StreamBody:
-    """What requests takes as a stream of known length."""
-
-    def __init__(self, chunks: Iterator[bytes], size: int) -> None:
-        self._chunks = chunks
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-
-def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer:
-    lower = {name.lower(): value for name, value in headers.items()}
-    try:
-        data = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        if status < 300:
-            raise BrokenAnswerError("the answer is not JSON") from None
-        data = None
-    return Answer(status, lower, data)
-
-
-def _limited(answer: requests.Response, max_bytes: int, what: str) -> Iterator[bytes]:
-    size = 0
-    while chunk := answer.raw.read(1 << 20, decode_content=True):
-        size += len(chunk)
-        if size > max_bytes:
-            raise RemoteError(f"{what}: larger than {max_bytes} bytes")
-        yield chunk

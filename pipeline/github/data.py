@@ -36,6 +36,8 @@ from pipeline.support.folders import replaced_directory, tree_of
 from pipeline.support.http import HttpClient
 
 RECORD = ".repath-data.json"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_MAX_LFS_POINTER = 1024
 _LONGEST_S = 3600.0
 """Seconds that the download of an archive may take."""
 
@@ -141,6 +143,7 @@ class _Fetch:
         out = extract(packed, staging, limits=self._limits(), source=what, take=_below(item.path))
         if not out.files:
             raise InputError(f"{what} holds no files", hint="Check the path.")
+        _refuse_lfs(staging, out.files, what)
         if RECORD in out.files:
             raise InputError(f"{what} holds a file {RECORD}, which is written here")
         return _source(
@@ -156,7 +159,8 @@ class _Fetch:
 
     def _archive(self, item: ArchiveReference | AssetReference, packed: Path, staging: Path) -> FetchedSource:
         if isinstance(item, ArchiveReference):
-            digest = self.http.save(item.url, packed, max_bytes=self.max_bytes, total_s=_LONGEST_S)
+            what = f"Reading {item.folder}"
+            digest = self.http.save(item.url, packed, max_bytes=self.max_bytes, total_s=_LONGEST_S, what=what)
         else:
             digest = self._asset(item, packed)
         if digest != item.sha256:
@@ -191,6 +195,21 @@ class _Fetch:
 
     def _limits(self) -> ArchiveLimits:
         return ArchiveLimits(max_files=1_000_000, max_bytes=self.max_bytes)
+
+
+def _refuse_lfs(folder: Path, names: Sequence[str], what: str) -> None:
+    """Refuse files that only say where Git LFS keeps the real ones, which would look like broken pictures.
+
+    Source: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+    """
+    for name in names:
+        path = folder / name
+        if path.stat().st_size < _MAX_LFS_POINTER and path.read_bytes().startswith(_LFS_POINTER):
+            raise InputError(
+                f"{what}: {name} is a pointer of Git LFS, not the file itself",
+                hint="Allow it in the data repository's settings (include Git LFS objects in archives), or "
+                "give the data as an archive.",
+            )
 
 
 def _source(kind: str, item: Reference, folder: str, out: Extracted, **more: str | None) -> FetchedSource:

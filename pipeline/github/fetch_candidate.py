@@ -6,12 +6,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.pointer import CandidatePointer, PointedFile
 from pipeline.contracts.results import BenchmarkResults
-from pipeline.github.candidates import check_comparison, held_to
+from pipeline.github.candidates import held_to
 from pipeline.github.host import GitHubReleases
 from pipeline.release.host import HostedRelease
-from pipeline.release.provenance import check_results
+from pipeline.release.provenance import check_comparison, check_results
 from pipeline.support.candidates import open_candidate
 from pipeline.support.documents import read_json
 from pipeline.support.errors import DigestMismatchError, OutputError, ReleaseError, RemoteMissingError
@@ -172,8 +173,6 @@ def _hold_together(pointer: CandidatePointer, directory: Path, scratch: Path) ->
     results = scratch / pointer.results.filename
     check_results(read_json(results, BenchmarkResults), pointer.results.filename, *digests)
     if pointer.comparison is not None:
-        from pipeline.contracts.comparison import Comparison
-
         comparison = scratch / pointer.comparison.filename
         check_comparison(read_json(comparison, Comparison), pointer.comparison.filename, *digests)
 

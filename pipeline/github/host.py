@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pipeline.contracts.base import Contract, Line, parse
-from pipeline.github.client import GitHubClient, StreamBody
+from pipeline.github.client import GitHubClient
 from pipeline.github.downloads import save
 from pipeline.github.repository import repository_path
+from pipeline.github.transfer import StreamBody
 from pipeline.release.host import Downloaded, HostedAsset, HostedRelease, ReleaseFile
 from pipeline.support.errors import RemoteMissingError
 from pipeline.support.files import open_input
@@ -79,6 +80,20 @@ class GitHubReleases:
             )
         except RemoteMissingError:
             return None
+
+    def none_yet(self) -> bool:
+        """Tell whether the repository has no release that counts as the latest.
+
+        GitHub says "not found" of a release that is not there and of a repository that the token may not
+        see: so the repository is looked at, too.
+
+        Raises:
+            RemoteMissingError: there is no such repository, or the token may not see it.
+        """
+        if self.latest() is not None:
+            return False
+        self._client.get(self._path.removesuffix("/releases"), what="reading the repository")
+        return True
 
     def asset(self, asset_id: int) -> HostedAsset | None:
         """Return one asset, or None where it is gone."""

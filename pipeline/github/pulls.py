@@ -97,8 +97,7 @@ class PullRequests:
         return _pull(self._client.change("POST", self._path, body, what=what, repeat=False).data)
 
     def _update(self, found: ApiPullRequest, wanted: WantedPull) -> tuple[ApiPullRequest, str]:
-        said = (found.title, (found.body or "").replace("\r\n", "\n"), found.base.ref)
-        if said == (wanted.title, wanted.body, wanted.base):
+        if says(found, wanted):
             return found, "unchanged"
         body = {"title": wanted.title, "body": wanted.body, "base": wanted.base}
         path, what = f"{self._path}/{found.number}", f"updating pull request {found.number}"
@@ -111,6 +110,12 @@ class PullRequests:
                 yield _pull(self._client.get(f"{self._path}/{number}", what=what).data)
             except RemoteMissingError:
                 continue
+
+
+def says(pull: ApiPullRequest, wanted: WantedPull) -> bool:
+    """Tell whether a pull request has this title, text and base."""
+    said = (pull.title, (pull.body or "").replace("\r\n", "\n"), pull.base.ref)
+    return said == (wanted.title, wanted.body, wanted.base)
 
 
 def _is_of(pull: ApiPullRequest, repository: str, branch: str) -> bool:

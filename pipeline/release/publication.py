@@ -31,7 +31,11 @@ class Publication:
 
 
 def publication_of(
-    manifest_path: Path, *, title: str, attachments: Sequence[Path] = (), commit: str | None = None
+    manifest_path: Path,
+    *,
+    title: str,
+    attachments: Sequence[Path] = (),
+    commit: str | None = None,
 ) -> Publication:
     """Verify a bundle and return what is published of it.
 

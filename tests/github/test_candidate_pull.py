@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from candidate_files import CandidateFiles, write_candidate
-from github_server import API, FAULTS, REPO, FakeGitHub, Request
+from github_server import API, FAULTS, REPO, STOPS, FakeGitHub, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -243,7 +243,7 @@ def test_a_repository_that_forbids_pull_requests_of_workflows_says_where_to_allo
     assert "Workflow permissions" in str(caught.value)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, *STOPS])
 @pytest.mark.parametrize("at", range(10))
 def test_a_fault_at_any_request_never_makes_two(
     api: FakeGitHub, client: GitHubClient, pointer: CandidatePointer, fault: str, at: int
@@ -259,7 +259,7 @@ def test_a_fault_at_any_request_never_makes_two(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    faults=st.lists(st.sampled_from([None, None, *FAULTS, "rate-out"]), max_size=40),
+    faults=st.lists(st.sampled_from([None, None, *FAULTS, *STOPS]), max_size=40),
     turns=st.lists(st.booleans(), min_size=1, max_size=3),
 )
 def test_no_sequence_of_faults_makes_two_and_a_rerun_completes(
@@ -325,6 +325,17 @@ def test_two_runs_at_once_open_one(api: FakeGitHub, pointer: CandidatePointer) -
         run.join()
     assert failed == []
     assert_one(api, pointer)
+
+
+def test_a_dry_run_tells_what_would_be_done_and_does_nothing(
+    api: FakeGitHub, client: GitHubClient, pointer: CandidatePointer, other: CandidatePointer
+) -> None:
+    assert open_pull(client, pointer, dry_run=True).action == "would be created"
+    open_pull(client, pointer)
+    api.new_round()
+    assert open_pull(client, pointer, dry_run=True).action == "unchanged"
+    assert open_pull(client, other, dry_run=True).action == "would be updated"
+    assert {request.method for request in api.requests} == {"GET"}
 
 
 def test_the_command_plans_opens_and_repeats(

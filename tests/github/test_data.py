@@ -218,6 +218,16 @@ def test_a_repository_with_links_in_the_folder_is_refused_and_elsewhere_is_not(
         fetch(f"{REPO}@data/v1:sets", into=tmp_path / "other")
 
 
+def test_pointers_of_git_lfs_are_not_taken_for_pictures(
+    fetch: Callable[..., FetchedData], api: FakeGitHub, tmp_path: Path
+) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+    api.commit_files({"sets/a.jpg": pointer.encode()}, parents=(api.head(),), branch="data/v1")
+    with pytest.raises(InputError, match=r"a\.jpg is a pointer of Git LFS"):
+        fetch(f"{REPO}@data/v1:sets")
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_more_than_is_allowed_is_not_fetched(
     fetch: Callable[..., FetchedData], commit: str, web: Callable[[str, bytes], str], tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from candidate_files import RUN_ID, CandidateFiles, write_candidate
-from github_server import FAULTS, REPO, FakeGitHub
+from github_server import FAULTS, REPO, STOPS, FakeGitHub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,7 +124,7 @@ def test_an_attachment_that_would_take_the_name_of_a_file_is_refused(
         stored(candidate, attachments=[path])
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, *STOPS])
 @pytest.mark.parametrize("at", range(0, 16, 3))
 def test_a_fault_at_any_request_never_makes_half_a_candidate(
     api: FakeGitHub, client: GitHubClient, candidate: Files, fault: str, at: int
@@ -143,7 +143,7 @@ def test_a_fault_at_any_request_never_makes_half_a_candidate(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(faults=st.lists(st.sampled_from([None, None, *FAULTS, "rate-out"]), max_size=60))
+@given(faults=st.lists(st.sampled_from([None, None, *FAULTS, *STOPS]), max_size=60))
 def test_no_sequence_of_faults_makes_half_a_candidate_and_a_rerun_completes(
     api: FakeGitHub, client: GitHubClient, candidate: Files, faults: list[str | None]
 ) -> None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from github_server.actions import Actions
 from github_server.comments import Comments
-from github_server.core import API, FAULTS, REPO, UPLOADS, Core, DroppedError, Request
+from github_server.core import API, FAULTS, REPO, STOPS, UPLOADS, Core, DroppedError, Request
 from github_server.git import Git
 from github_server.pulls import Pulls
 from github_server.releases import Releases
 
-__all__ = ["API", "FAULTS", "REPO", "UPLOADS", "DroppedError", "FakeGitHub", "Request"]
+__all__ = ["API", "FAULTS", "REPO", "STOPS", "UPLOADS", "DroppedError", "FakeGitHub", "Request"]
 
 
 class FakeGitHub(Releases, Comments, Pulls, Git, Actions, Core):

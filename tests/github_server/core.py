@@ -22,6 +22,8 @@ UPLOADS = "/api/uploads"
 REPO = "someone/some-model"
 FAULTS = ("500", "502-after", "429", "secondary", "drop", "lost", "cut", "stale", "garbage")
 """What may go wrong with one request. ``cut``: an upload that is taken, and too short."""
+STOPS = ("rate-out", "token-out")
+"""What ends a run: the rate limit is spent, or the token is refused from now on."""
 
 Reply = tuple[int, dict[str, str], Any]
 Route = Callable[..., Reply]
@@ -35,6 +37,7 @@ _REFUSED: dict[str | None, Reply] = {
         {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"},
         {"message": "API rate limit exceeded for user."},
     ),
+    "token-out": (401, {}, {"message": "Bad credentials"}),
 }
 """Faults in which GitHub does nothing."""
 
@@ -90,6 +93,8 @@ class Core:
     faults: list[str | None] = field(default_factory=list)
     fault_for: Callable[[Request], str | None] | None = None
     after_request: Callable[[int], None] | None = None
+    break_uploads: int = 0
+    """How many uploads are cut off while the client is still sending."""
     requests: list[Request] = field(default_factory=list)
     storage_headers: list[dict[str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -160,6 +165,20 @@ class Core:
         if fault == "garbage" and answer[0] < 300:
             return answer[0], {}, "<html>not JSON"
         return answer
+
+    def breaks(self, path: str) -> bool:
+        """Tell whether this upload is to be cut off in its middle."""
+        with self._lock:
+            if not path.startswith(UPLOADS) or self.break_uploads < 1:
+                return False
+            self.break_uploads -= 1
+            return True
+
+    def broken(self, request: Request) -> None:
+        """Take what came of an upload before it was cut off."""
+        with self._lock:
+            self.requests.append(request)
+            self.take_part(request)
 
     def _fault(self, request: Request) -> str | None:
         with self._lock:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +35,15 @@ def api_handler(github: Any) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers.get("content-length", "0")))
+            length = int(headers.get("content-length", "0"))
+            if github.breaks(parts.path):
+                part = self.rfile.read(length // 2)
+                github.broken(Request(self.command, parts.path, parse_qs(parts.query), headers, part))
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()  # with a reset, while the client is still sending
+                self.close_connection = True
+                return
+            body = self.rfile.read(length)
             if parts.path.startswith("/_"):
                 self._json(*control(github, self.command, parts.path, body))
                 return

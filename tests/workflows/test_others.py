@@ -141,8 +141,8 @@ def test_a_reusable_workflow_brings_its_own_code_into_another_repository(
     project.platforms = ("self-hosted",)  # a job that asked for another runner would not run
     run = project.run("push", "measure.yml", {"ref": "refs/heads/main"})
     assert run.ok, run.text[-3000:]
-    assert set(run.results().values()) == {"success"}
-    assert len(run.jobs) == 3
+    # The job that calls has no end of its own.
+    assert [result for result in run.results().values() if result] == ["success"] * 3
     results = json.loads((project.artifact("benchmark-results") / "release.json").read_text("utf-8"))
     assert results["summary"]["images_evaluated"] == 24
 

@@ -103,6 +103,24 @@ def test_labels_of_a_stranger_are_text_in_the_comment(
     assert not re.search(r"<img|<!--|@everyone|\]\(http://x|`::error", body)
 
 
+def test_a_candidate_json_that_names_other_bytes_fails_the_check_and_is_told(
+    project: Project, github: FakeGitHub, released: None, stored: Callable[[str], bytes]
+) -> None:
+    pointer = json.loads(stored("better"))
+    base = project.git("rev-parse", "main")
+    pointer["model"]["sha256"] = "0" * 64
+    head = project.commit({"candidate.json": json.dumps(pointer)})
+    side = {"ref": "topic", "sha": head, "repo": {"full_name": "stranger/some-model"}}
+    pull = {"number": 7, "head": side, "base": {"ref": "main", "sha": base, "repo": {"full_name": REPO}}}
+    run = project.run("pull_request", "pull-request.yml", {"action": "opened", "pull_request": pull})
+    assert not run.ok
+    assert "::error title=repath github fetch-candidate::" in run.text
+    assert not project.artifact("pull-request-comparison").exists()
+    assert project.run("workflow_run", "pull-request-comment.yml", finished_run(project, "failure")).ok
+    [comment] = github.comments.values()
+    assert "No comparison" in comment["body"]
+
+
 # -- another repository --------------------------------------------------------------------------------------
 
 
@@ -177,7 +195,7 @@ def test_the_image_is_built_tried_described_and_pushed_only_where_it_is_asked_fo
     calls = image_calls(project, "push", {"ref": "refs/heads/main"})
     tag = "repath-model:main"
     assert calls == [
-        ["image", "build", "--tag", tag, "--context", ".pipeline"],
+        ["image", "build", "--tag", tag, "--context", ".pipeline", "--cpu"],
         ["image", "run", "--image", tag, "--", "image", "selftest", "--quick"],
         ["image", "inspect", "--image", tag, "--sbom", "image.cdx.json"],
     ]

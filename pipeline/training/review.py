@@ -79,6 +79,11 @@ class ReviewCard:
         return self.row.id
 
     @property
+    def status(self) -> str:
+        """What the template says under ``status``, in lower case."""
+        return self.row.status
+
+    @property
     def text_size(self) -> float:
         """Height of a box's text in pixels of the picture."""
         return text_size((self.width, self.height))
@@ -148,6 +153,7 @@ def build_review(
     kinds = Counter(kind for each in doubts.values() for kind in {doubt.kind for doubt in each})
     states: Counter[str] = Counter(card.row.state for card in cards)
     labels = Counter(label for card in cards for label in card.labels)
+    statuses = Counter(card.status for card in cards if card.status)
     shown_kinds = Counter(kind for card in cards for kind in card.kinds)
     html = render_page(
         "pipeline.training",
@@ -165,6 +171,8 @@ def build_review(
             "state_words": STATES,
             "labels": sorted(labels.items()),
             "label_numbers": {label: number for number, label in enumerate(sorted(labels), start=1)},
+            "statuses": sorted(statuses.items()),
+            "status_numbers": {status: number for number, status in enumerate(sorted(statuses), start=1)},
             "classes": bundle.classes,
             "doubtful": sum(bool(each) for each in doubts.values()),
             "detector": looked.model if looked else None,

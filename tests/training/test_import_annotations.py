@@ -688,6 +688,18 @@ def test_interrupted_anywhere_the_drawn_boxes_can_be_had_and_the_import_run_agai
     assert bundles.template(bundle)["bottle-1"]["status"] == "annotated"
 
 
+def test_backups_do_not_follow_a_link_out_of_the_bundle(bundle: Path, repath: Repath, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (bundle / "backups").symlink_to(tmp_path / "outside")
+    ran = imported(
+        repath, bundle, "cvat", cvat(tmp_path, CAN_1.format(BOX.format("Glass Bottle", 1, 2, 30, 40, "")))
+    )
+    assert ran.code == 1
+    assert "leaves the bundle" in ran.err
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert labels(bundle, "can-1") == DRAWN[0].boxes
+
+
 # Any bytes at all.
 
 WORDS = st.sampled_from(

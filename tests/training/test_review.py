@@ -104,9 +104,10 @@ def test_cards_can_be_filtered_by_what_they_say(bundle: Path, repath: Repath) ->
     _, html = reviewed(repath, bundle)
     page = Page(html)
     assert {card["data-states"] for card in page.cards} == {"drawn", "open", "negative", "no_picture"}
-    numbers = {str(number) for card in page.cards for number in str(card["data-labels"]).split()}
-    options = {attributes["value"] for tag, attributes in page.tags if tag == "option"}
-    assert options == numbers | {""}
+    for name in ("data-labels", "data-marks"):
+        numbers = {str(number) for card in page.cards for number in str(card[name]).split()}
+        options = [str(each["value"]) for tag, each in page.tags if tag == "option"]
+        assert numbers <= set(options)
     boxes = [attributes for tag, attributes in page.tags if tag == "input"]
     assert {each["value"] for each in boxes if each["name"] == "kind"} == {
         kind for card in page.cards for kind in str(card["data-kinds"]).split()

@@ -240,7 +240,8 @@ class _Picture:
         plan.kept += compared.kept
         if compared.changed or row.faults:
             plan.labels[row.id] = labels_text(compared.boxes)
-        status = self._status(len(compared.boxes), stays_proposed=stays_proposed)
+        untouched = stays_proposed or (not compared.boxes and not compared.changed)
+        status = row.status if untouched else self._status(len(compared.boxes))
         template = row.template
         if status != row.status:
             template = unmarked(template).replace(status=status)
@@ -265,10 +266,10 @@ class _Picture:
             )
         )
 
-    def _status(self, boxes: int, *, stays_proposed: bool) -> str:
+    def _status(self, boxes: int) -> str:
         """Return the row's status afterwards; one that a person chose stays."""
         row = self.row
-        if row.row.is_negative or stays_proposed:
+        if row.row.is_negative:
             return row.status
         ours = row.status in {"", TODO, ANNOTATED} or row.is_proposed
         return (ANNOTATED if boxes else TODO) if ours else row.status

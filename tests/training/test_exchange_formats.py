@@ -135,6 +135,8 @@ def check_cvat(xml: bytes, labels: bytes, classes: tuple[str, ...]) -> None:
         assert re.fullmatch("#[0-9a-f]{6}", label.findtext("color") or "")
         assert label.find("attributes") is not None
     assert [image.get("id") for image in images] == [str(index) for index in range(len(images))]
+    names = [image.attrib["name"] for image in images]
+    assert names == sorted(names), "the order in which CVAT numbers the frames of a task"
     for image in images:
         width, height = float(image.attrib["width"]), float(image.attrib["height"])
         assert image.attrib["name"]

@@ -134,11 +134,10 @@ def import_annotations(
     A picture with a shape that is no box of the bundle is left as it was. Boxes that come back where they
     were keep their line in the label file, byte for byte.
     """
-    from pipeline.training.bundle_rows import read_bundle
+    from pipeline.training.bundle_rows import picture_sizes, read_bundle
     from pipeline.training.exchange.apply import apply_import, backup_name, report_of
     from pipeline.training.exchange.archive import open_source
     from pipeline.training.exchange.incoming import ImportOptions, plan_import, read_tool
-    from pipeline.training.exchange.outgoing import picture_sizes
 
     space = workspace()
     options = ImportOptions(label_map(maps), partial, allow_emptied, confirm_proposals, annotator.strip())

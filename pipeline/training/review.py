@@ -15,9 +15,8 @@ from pipeline.support.page import render_page
 from pipeline.support.pool import cores, spread
 from pipeline.support.progress import track
 from pipeline.support.thumbnails import LARGE, Thumbnail, thumbnail
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 from pipeline.training.doubts import WORDS, Doubt, detector_doubts, geometric_doubts
-from pipeline.training.exchange.outgoing import corners_within
 
 PICTURES_BYTES = 9_000_000
 """JPEG bytes of all pictures together; base64 makes four thirds of them."""

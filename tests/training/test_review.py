@@ -22,9 +22,8 @@ from tiny_models import tiny_model
 from pipeline.contracts.results import Detection
 from pipeline.support.yolo_labels import YoloBox
 from pipeline.training import review
-from pipeline.training.bundle_rows import read_bundle
+from pipeline.training.bundle_rows import picture_sizes, read_bundle
 from pipeline.training.doubts import WORDS, detector_doubts, geometric_doubts
-from pipeline.training.exchange.outgoing import picture_sizes
 
 Repath = Callable[..., Any]
 

@@ -11,14 +11,13 @@ from pipeline.contracts.exchange import ImportProblem, PictureChange, ProblemKin
 from pipeline.support.errors import UsageError
 from pipeline.support.yolo_labels import box_of, labels_text
 from pipeline.training.bundle_files import ANNOTATED, TODO
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 from pipeline.training.exchange.archive import Source
 from pipeline.training.exchange.coco import read_coco
 from pipeline.training.exchange.compare import Compared, Placed, compare_boxes
 from pipeline.training.exchange.cvat import read_cvat
 from pipeline.training.exchange.label_studio import read_label_studio
 from pipeline.training.exchange.model import HARMLESS, OF_ONE_SHAPE, Finding, ReadPicture, ReadRegion
-from pipeline.training.exchange.outgoing import corners_within
 from pipeline.training.exchange.row_finder import RowFinder
 from pipeline.training.exchange.yolo import read_yolo
 from pipeline.training.proposals import class_of

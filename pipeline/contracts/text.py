@@ -39,3 +39,9 @@ def with_note(notes: str, note: str) -> str:
     if not notes.strip():
         return note
     return notes if note in notes else f"{notes.rstrip().rstrip(';')}; {note}"
+
+
+def on_one_line(text: str, *, limit: int = 300) -> str:
+    """Return text that is not trusted as a report may hold it: on one line, without control characters."""
+    kept = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"

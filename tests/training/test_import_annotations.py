@@ -225,6 +225,7 @@ def test_labels_are_matched_by_name_and_mapped_where_the_user_says_so(
     source = cvat(tmp_path, CAN_1.format(inside))
     assert imported(repath, bundle, "cvat", source).json["problem_kinds"] == {"unknown_label": 1}
     assert imported(repath, bundle, "cvat", source, "--map", "Tin=Kettle").code == 2
+    assert imported(repath, bundle, "cvat", source, "--annotator", "Ben\nAna").code == 2
     ran = imported(repath, bundle, "cvat", source, "--map", "Tin=Aluminum Can", "--annotator", "Ben")
     assert ran.json["pictures_changed"] == 1
     assert [line.split()[0] for line in labels(bundle, "can-1").splitlines()] == ["1", "0"]

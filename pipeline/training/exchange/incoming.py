@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline.contracts.bundle import TemplateRow
 from pipeline.contracts.exchange import ImportProblem, PictureChange, ProblemKind, Tool
+from pipeline.contracts.text import on_one_line
 from pipeline.support.errors import UsageError
 from pipeline.support.yolo_labels import box_of, labels_text
 from pipeline.training.bundle_files import ANNOTATED, TODO
@@ -286,15 +287,9 @@ def _report(
     plan.problems.append(
         ImportProblem(
             kind=finding.kind,
-            picture=_on_one_line(picture.name or (row.id if row else "")),
+            picture=on_one_line(picture.name or (row.id if row else "")),
             id=row.id if row else None,
-            reason=_on_one_line(finding.reason),
+            reason=on_one_line(finding.reason),
             held_back=row is not None and _holds_back(finding, partial=partial),
         )
     )
-
-
-def _on_one_line(text: str) -> str:
-    """Return text of a file that is not trusted as a report may hold it."""
-    kept = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return kept if len(kept) <= 300 else f"{kept[:299]}…"

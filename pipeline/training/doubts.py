@@ -15,8 +15,7 @@ from pipeline.contracts.manifest import ManifestBox
 from pipeline.contracts.results import Detection, ResultRow
 from pipeline.support.box_evaluation import likely_label_errors
 from pipeline.support.yolo_labels import corners_of
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
-from pipeline.training.exchange.outgoing import corners_within
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 
 WORDS = {
     "wrong_label": "label may be wrong",

@@ -75,6 +75,9 @@ COMMANDS = [
     "training build-annotation-bundle --run-id b --annotations data/annotations",
     "evaluation check-leakage --bundle training/bundles/b",
     "training validate-annotation-bundle",
+    "training export-annotations --to cvat --out exported",
+    "training import-annotations --from cvat --input exported",
+    "training review-annotations",
 ]
 
 

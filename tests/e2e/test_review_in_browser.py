@@ -106,6 +106,9 @@ def test_the_filters_show_what_they_say(browser: Any, review: Path) -> None:
     assert cards.locator("h3").all_inner_texts() == ["bottle-proposed"]
     page.locator('input[name="state"][value="negative"]').check()
     assert sorted(cards.locator("h3").all_inner_texts()) == ["bottle-proposed", "street"]
+    page.get_by_label("Status", exact=True).select_option(label="negative (1)")
+    assert cards.locator("h3").all_inner_texts() == ["street"]
+    page.get_by_label("Status", exact=True).select_option(label="every status")
     page.get_by_label("Label", exact=True).select_option(label="Glass Bottle (4)")
     assert cards.locator("h3").all_inner_texts() == ["bottle-proposed"]
     page.get_by_role("button", name="Show all").click()

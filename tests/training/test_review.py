@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import annotated_bundles as bundles
 import numpy as np
 import pytest
 from annotated_bundles import CLASSES, Sample
+from html_pages import Page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -22,9 +22,8 @@ from tiny_models import tiny_model
 from pipeline.contracts.results import Detection
 from pipeline.support.yolo_labels import YoloBox
 from pipeline.training import review
-from pipeline.training.bundle_rows import read_bundle
+from pipeline.training.bundle_rows import picture_sizes, read_bundle
 from pipeline.training.doubts import WORDS, detector_doubts, geometric_doubts
-from pipeline.training.exchange.outgoing import picture_sizes
 
 Repath = Callable[..., Any]
 
@@ -43,24 +42,8 @@ DOUBTFUL = (
 )
 
 
-class Page(HTMLParser):
-    """Tags with their attributes, and the text of the cards."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    @property
-    def cards(self) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == "li" and "data-kinds" in attributes]
+def cards_of(page: Page) -> list[dict[str, str | None]]:
+    return [attributes for attributes in page.all("li") if "data-kinds" in attributes]
 
 
 @pytest.fixture
@@ -87,8 +70,8 @@ def detector(path: Path, rows: list[list[float]], labels: list[str]) -> Path:
 def test_every_row_is_shown_and_what_is_doubted_comes_first(bundle: Path, repath: Repath) -> None:
     summary, html = reviewed(repath, bundle)
     page = Page(html)
-    assert summary["pictures"] == len(page.cards) == len(DOUBTFUL)
-    first = [str(card["data-kinds"]).split() for card in page.cards]
+    assert summary["pictures"] == len(cards_of(page)) == len(DOUBTFUL)
+    first = [str(card["data-kinds"]).split() for card in cards_of(page)]
     order = list(WORDS)
     ranks = [order.index(kinds[0]) if kinds and kinds[0] else len(order) for kinds in first]
     assert ranks == sorted(ranks)
@@ -103,13 +86,14 @@ def test_every_row_is_shown_and_what_is_doubted_comes_first(bundle: Path, repath
 def test_cards_can_be_filtered_by_what_they_say(bundle: Path, repath: Repath) -> None:
     _, html = reviewed(repath, bundle)
     page = Page(html)
-    assert {card["data-states"] for card in page.cards} == {"drawn", "open", "negative", "no_picture"}
-    numbers = {str(number) for card in page.cards for number in str(card["data-labels"]).split()}
-    options = {attributes["value"] for tag, attributes in page.tags if tag == "option"}
-    assert options == numbers | {""}
+    assert {card["data-states"] for card in cards_of(page)} == {"drawn", "open", "negative", "no_picture"}
+    for name in ("data-labels", "data-marks"):
+        numbers = {str(number) for card in cards_of(page) for number in str(card[name]).split()}
+        options = [str(each["value"]) for tag, each in page.tags if tag == "option"]
+        assert numbers <= set(options)
     boxes = [attributes for tag, attributes in page.tags if tag == "input"]
     assert {each["value"] for each in boxes if each["name"] == "kind"} == {
-        kind for card in page.cards for kind in str(card["data-kinds"]).split()
+        kind for card in cards_of(page) for kind in str(card["data-kinds"]).split()
     }
 
 
@@ -187,10 +171,7 @@ def test_nothing_that_a_file_says_becomes_markup(repath: Repath, tmp_path: Path)
     policy = next(str(each["content"]) for tag, each in page.tags if each.get("http-equiv"))
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for tag, attributes in page.tags:
-        for name in ("src", "href"):
-            address = attributes.get(name)
-            assert address is None or address.startswith(("data:", "#")), (tag, address)
+    assert all(address.startswith(("data:", "#")) for address in page.addresses())
 
 
 def test_a_model_without_hotcoco_is_explained_before_it_runs(

@@ -29,6 +29,7 @@ def _taxonomy(run: Run) -> Done:
 
 def _manifest(run: Run) -> Done:
     from pipeline.evaluation.manifests import build_benchmark_manifest
+    from pipeline.evaluation.standing import with_standing_rows
 
     taxonomy, seed, out = run.path("taxonomy"), run.path("seed_manifest"), run.path("manifest")
     built = build_benchmark_manifest(
@@ -39,6 +40,8 @@ def _manifest(run: Run) -> Done:
         generated_at=clock.timestamp(),
         allow_unknown_labels=run.settings.labels.allow_unknown,
     )
+    if out.is_file():
+        built = with_standing_rows(built, read_json(out, BenchmarkManifest)).manifest
     write_json(out, built)
     ready = sum(row.is_ready for row in built.images)
     counts = {"rows": len(built.images), "ready": ready, "todo": len(built.images) - ready}

@@ -169,6 +169,21 @@ def test_a_candidate_that_was_tampered_with_is_made_again(space: Path, name: str
     assert repath("release", "verify-release", "--manifest", manifest).code == 0
 
 
+@pytest.mark.parametrize(("stage", "name"), [("export", "best.pt"), ("baseline", "epoch1.pt")])
+def test_a_checkpoint_that_training_did_not_leave_is_not_opened(space: Path, stage: str, name: str) -> None:
+    facts = json.loads(program("run", cwd=space).stdout)["facts"]
+    checkpoint = (space / facts["weights_best"]).parent / name
+    checkpoint.write_bytes(
+        # A pickle that says so when it is opened.
+        b"cbuiltins\nopen\n(S'" + str(space / "opened").encode() + b"'\nS'w'\ntR."
+    )
+    again = program("run", "--from", stage, cwd=space)
+    assert again.returncode == 1
+    assert f"{name} is not the checkpoint that training left there" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert not (space / "opened").exists()
+
+
 def test_a_release_that_was_tampered_with_is_refused_and_not_overwritten(space: Path) -> None:
     model = space / "dist" / "releases" / "v0.1.0" / "yolo-repath-v0.1.0.tflite"
     model.write_bytes(model.read_bytes() + b"\n")

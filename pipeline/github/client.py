@@ -227,6 +227,18 @@ class GitHubClient:
         return _answer(status, headers, text)
 
     def _follow(self, url: str, what: str) -> requests.Response:
+        import requests
+
+        try:
+            return self._followed(url, what)
+        except (
+            ValueError
+        ) as error:  # a redirect to http://[ fails in requests, which looks at it all the same
+            if isinstance(error, requests.RequestException):
+                raise
+            raise RemoteError(f"{what}: a redirect: not a url") from None
+
+    def _followed(self, url: str, what: str) -> requests.Response:
         for _ in range(_MAX_REDIRECTS + 1):
             ours = self._is_ours(url)
             answer = self._open().get(

@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from tiny_models import tiny_model
 
 from pipeline.contracts.results import BenchmarkResults, Shard
 from pipeline.evaluation.benchmark import BenchmarkOptions, run_benchmark
+from pipeline.evaluation.measure import Item, Judging, judged_row
 from pipeline.evaluation.shards import merge_results, parse_shard
 from pipeline.support.documents import read_json
 from pipeline.support.errors import ContractError, InputError, ModelError, UsageError
 from pipeline.support.files import sha256_file
+from pipeline.support.yolo_labels import YoloBox
 
 pytest.importorskip("ai_edge_litert")
 
@@ -274,6 +278,16 @@ def test_training_pictures_in_the_benchmark_are_told_and_held_back_ones_give_box
     assert (results.boxes.pictures, results.boxes.boxes, results.boxes.tp) == (1, 1, 1)
     assert results.summary.images_evaluated == 9
     assert ran.json["training_overlap"] == 2
+
+
+@given(middle=st.floats(0, 1), share=st.floats(0, 1, exclude_min=True), side=st.integers(1, 10_000))
+def test_a_drawn_box_keeps_an_area_however_small(middle: float, share: float, side: int) -> None:
+    item = Item(0, 0, "p", "p.jpg", Path("p.jpg"), shares=(("b", YoloBox(0, middle, 0.5, share, 1.0)),))
+    row = judged_row(item, "0" * 64, (side, side), [], Judging(0.35, 5))
+    [known] = row.expected_boxes or []
+    left, _, right, _ = known.box
+    assert 0 < right - left <= max(share * side, 0.01) + 0.02
+    assert abs((left + right) / 2 - middle * side) <= 0.02
 
 
 def candidate(folder: Path, space: Path) -> Path:

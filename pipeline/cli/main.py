@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -84,4 +85,10 @@ def _show(error: RepathError) -> None:
 
 def main() -> NoReturn:
     """Entry point of the console script."""
+    # What stops a container or a cancelled workflow: temporary files are taken away, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run())
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -8,13 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import PROGRAM, digests, environment, program
+from workspaces import digests, environment, program
 
 from pipeline.lifecycle.stages import STAGES
 
@@ -228,23 +229,41 @@ def _place(stage: str) -> int:
     return next(index for index, each in enumerate(STAGES) if each.name == stage)
 
 
-def test_an_interrupt_ends_with_130_and_one_word(space: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "said"), [(signal.SIGINT, 130, "Stopped."), (signal.SIGTERM, 143, "")]
+)
+def test_a_run_that_is_told_to_stop_leaves_nothing_half_written(
+    space: Path, tmp_path: Path, sent: signal.Signals, code: int, said: str
+) -> None:
     (space / "repath.toml").write_text(SETTINGS.format(epochs=40))
     running = _started(space, tmp_path / "log")
     _wait_for(tmp_path / "log", r"epoch 1/40")
-    os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(timeout=60) == 130
+    os.killpg(running.pid, sent)
+    try:
+        assert running.wait(timeout=60) == code
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
     told = (tmp_path / "log").read_text("utf-8")
     assert "Traceback" not in told
-    assert told.rstrip().endswith("Stopped.")
+    assert told.rstrip().endswith(said)
     assert not [path for path in space.rglob("*") if path.name.endswith(".part")]
+
+
+# Tests that were started in the background ignore Ctrl-C, and so would what they start.
+_AS_IN_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pipeline.cli.main import main
+main()
+"""
 
 
 def _started(space: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a run in a process group of its own, as a shell does."""
     with log.open("wb") as stream:
         return subprocess.Popen(
-            [*PROGRAM, "run"],
+            [sys.executable, "-c", _AS_IN_A_TERMINAL, "run"],
             cwd=space,
             env=environment(),
             stdout=stream,

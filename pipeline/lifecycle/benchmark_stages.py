@@ -11,7 +11,7 @@ from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.pack import Pack
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.lifecycle.engine import Done, Run, Stage
-from pipeline.lifecycle.pictures import picture_inputs
+from pipeline.lifecycle.pictures import named_pictures
 from pipeline.support import clock
 from pipeline.support.documents import read_csv, read_csv_lines, read_json, write_csv, write_json
 from pipeline.support.errors import InputError
@@ -152,8 +152,9 @@ def _resolve_inputs(run: Run) -> list[Path]:
     named: dict[Path, list[str]] = {}
     with suppress(InputError):  # what is wrong with them is said when they are read
         named[manifest] = [row.url for row in read_json(manifest, BenchmarkManifest).images]
-        named[curated] = [row.url for row in read_csv(curated, LabeledRow, LABELED_COLUMNS)]
-    return [manifest, curated, *picture_inputs(run, named)]
+        rows = read_csv(curated, LabeledRow, LABELED_COLUMNS)
+        named[curated] = [row.url for row in rows if not row.feeds_retraining]
+    return [manifest, curated, *named_pictures(named)]
 
 
 BENCHMARK_STAGES = (

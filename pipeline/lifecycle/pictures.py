@@ -1,4 +1,4 @@
-"""The pictures that a stage depends on: those of the data folder, and those elsewhere that its rows name."""
+"""The pictures that the rows of a stage's documents name: inputs, wherever in the workspace they lie."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.lifecycle.engine import Run
 from pipeline.support.errors import InputError
-from pipeline.support.files import is_within
 from pipeline.support.sources import SourceFinder, is_remote
 
 
-def picture_inputs(run: Run, named: Mapping[Path, Iterable[str]]) -> list[Path]:
-    """Return what lies in the data folder's pictures beside the cache, and every other picture that is named.
+def named_pictures(documents: Mapping[Path, Iterable[str]]) -> list[Path]:
+    """Return the files that the local urls of documents mean, each once, by path.
 
     Args:
-        run: the workspace.
-        named: document to the urls in it. A url that is remote, names nothing here, or may not be followed is
-            passed over: the stage itself says so.
+        documents: document to the urls in it. A url that is remote, names nothing here, or may not be
+            followed is passed over: the stage itself says so.
     """
-    cache = run.path("image_cache")
-    folder = cache.parent
-    beside = sorted(path for path in folder.iterdir() if path != cache) if folder.is_dir() else []
-    elsewhere = {path for document, urls in named.items() for path in _found(document, urls)}
-    return beside + sorted(path for path in elsewhere if not is_within(path, folder))
+    return sorted({path for document, urls in documents.items() for path in _found(document, urls)})
 
 
 def _found(document: Path, urls: Iterable[str]) -> Iterator[Path]:

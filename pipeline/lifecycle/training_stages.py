@@ -20,7 +20,7 @@ from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.retraining import RetrainingManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.lifecycle.engine import Done, Run, Stage
-from pipeline.lifecycle.pictures import picture_inputs
+from pipeline.lifecycle.pictures import named_pictures
 from pipeline.support import clock
 from pipeline.support.documents import read_csv_lines, read_json, write_json
 from pipeline.support.errors import InputError, IssuesFoundError
@@ -141,7 +141,7 @@ def _bundle_inputs(run: Run) -> Sequence[Path]:
     named: dict[Path, list[str]] = {}
     with suppress(InputError):  # what is wrong with it is said when it is read
         named[manifest] = [sample.image for sample in read_json(manifest, RetrainingManifest).samples]
-    return [manifest, run.path("annotations"), run.path("taxonomy"), *picture_inputs(run, named)]
+    return [manifest, run.path("annotations"), run.path("taxonomy"), *named_pictures(named)]
 
 
 def _bundle_settings(run: Run) -> object:

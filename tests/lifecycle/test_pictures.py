@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,23 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pipeline.cli.main import run
+
 Repath = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "space"
+    assert run(["init", str(folder), "--sample"]) == 0
+    return folder
+
+
 @pytest.fixture
-def space(repath: Repath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def space(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The sample with one picture to train on and one to measure with in a folder of their own."""
     folder = tmp_path / "space"
-    assert repath("init", folder, "--sample").code == 0
+    shutil.copytree(sample, folder)
     (folder / "photos").mkdir()
     labeled = folder / "data" / "benchmark-labeled.csv"
     seed = folder / "data" / "benchmark-manifest.seed.json"
@@ -33,6 +43,34 @@ def space(repath: Repath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         document.write_text(document.read_text("utf-8").replace(url, moved), "utf-8")
     monkeypatch.chdir(folder)
     return folder
+
+
+def test_a_cache_beside_everything_else_makes_nothing_an_input_that_is_none(
+    repath: Repath, space: Path
+) -> None:
+    settings = space / "repath.toml"
+    settings.write_text(
+        settings.read_text("utf-8").replace('# image_cache = "data/images/cache"', 'image_cache = "cache"'),
+        "utf-8",
+    )
+    assert _ran(repath)[-1] == "bundle"
+    assert len(list((space / "cache").iterdir())) > 10
+    (space / "notes.txt").write_text("nobody's input", "utf-8")
+    assert _ran(repath) == []
+
+
+def test_a_picture_to_train_on_that_lies_in_the_cache_is_taken_up(repath: Repath, space: Path) -> None:
+    labeled = space / "data" / "benchmark-labeled.csv"
+    moved = next(path for path in (space / "photos").iterdir() if "retrain" in path.name)
+    cached = space / "data" / "images" / "cache" / moved.name
+    cached.parent.mkdir(exist_ok=True)
+    moved.rename(cached)
+    text = labeled.read_text("utf-8")
+    labeled.write_text(text.replace(f"photos/{moved.name}", f"data/images/cache/{moved.name}"), "utf-8")
+    assert _ran(repath)[-1] == "bundle"
+    with Image.open(cached) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(cached)
+    assert _ran(repath) == ["bundle"]
 
 
 def _ran(repath: Repath) -> list[str]:

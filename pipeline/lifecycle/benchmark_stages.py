@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.contracts.coverage import CoverageReport
@@ -10,8 +11,10 @@ from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.pack import Pack
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.lifecycle.engine import Done, Run, Stage, digest_of
+from pipeline.lifecycle.pictures import named_pictures
 from pipeline.support import clock
-from pipeline.support.documents import read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.documents import read_csv, read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.errors import InputError
 from pipeline.support.files import sha256_file
 from pipeline.support.http import HttpClient, Limits
 
@@ -151,13 +154,14 @@ def _covered(report: CoverageReport) -> str:
     return f"{ready} of {total} labels have a ready picture ({report.entries.ready} ready rows)"
 
 
-def _picture_inputs(run: Run) -> list[Path]:
-    """Return the data folder's pictures: what is resolved depends on what lies there."""
-    cache = run.path("image_cache")
-    folder = cache.parent
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path != cache)
+def _resolve_inputs(run: Run) -> list[Path]:
+    manifest, curated = run.path("manifest"), run.path("curated")
+    named: dict[Path, list[str]] = {}
+    with suppress(InputError):  # what is wrong with them is said when they are read
+        named[manifest] = [row.url for row in read_json(manifest, BenchmarkManifest).images]
+        rows = read_csv(curated, LabeledRow, LABELED_COLUMNS)
+        named[curated] = [row.url for row in rows if not row.feeds_retraining]
+    return [manifest, curated, *named_pictures(named)]
 
 
 BENCHMARK_STAGES = (
@@ -185,7 +189,7 @@ BENCHMARK_STAGES = (
     Stage(
         "resolve",
         "bring the benchmark's pictures into the workspace",
-        lambda run: [run.path("manifest"), run.path("curated"), *_picture_inputs(run)],
+        _resolve_inputs,
         lambda run: [run.settings.download.model_dump(), run.settings.paths.resolved_manifest],
         _resolve,
     ),

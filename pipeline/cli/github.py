@@ -14,6 +14,10 @@ _RUNS = "pipeline.cli.github_runs"
 COMMANDS = {
     "publish-release": (f"{_RELEASES}:publish_release", "Publish a verified bundle, whole or not at all."),
     "fetch-release": (f"{_RELEASES}:fetch_release", "Download a release as the app does, and verify it."),
+    "fetch-attachments": (
+        "pipeline.cli.github_attachments:fetch_attachments",
+        "Take up what an earlier run attached to a release.",
+    ),
     "publish-candidate": (
         f"{_CANDIDATES}:publish_candidate",
         "Store a candidate as a pre-release, and point to it by digest.",

@@ -16,6 +16,8 @@ each other: they meet in contracts, and `pipeline.lifecycle` runs them one after
 
 A bundle's boxes come from people and their tools: `pipeline.training.seed` proposes them, `exchange` beside
 it hands them to CVAT, Label Studio, COCO and YOLO and takes them back, and `review` shows them on one page.
+
+`pipeline.notebooks` is a second edge, for the notebooks.
 """
 
 __version__ = "0.1.0"

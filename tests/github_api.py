@@ -90,10 +90,14 @@ class Description:
             yield f"{where}: {'/'.join(map(str, error.path))}: {error.message[:200]}"
 
 
+_WITH_SLASHES = frozenset({"{ref}", "{path}", "{basehead}"})
+"""Parts of a path that hold slashes of their own: branches, files."""
+
+
 def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(
         "".join(
-            "[^/]+" if part.startswith("{") else re.escape(part)
+            (".+" if part in _WITH_SLASHES else "[^/]+") if part.startswith("{") else re.escape(part)
             for part in re.split(r"(\{[^}]+\})", template)
         )
     )

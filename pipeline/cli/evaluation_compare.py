@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from pipeline.cli.common import FILE, emit, note, setting, workspace
+from pipeline.cli.common import FILE, SEED, emit, keep_inputs, note, setting, workspace
 from pipeline.contracts.comparison import Comparison, Difference
 from pipeline.support.errors import UsageError
 from pipeline.support.files import display_path, is_within, write_text
@@ -27,7 +27,7 @@ from pipeline.support.files import display_path, is_within, write_text
     multiple=True,
     help="Compare although this differs, and say so in the output.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the resamples.")
 @click.option(
     "--resamples",
     type=click.IntRange(1000, 1_000_000),
@@ -60,6 +60,8 @@ def compare_benchmark_results(
     if baseline is None and not no_baseline:
         raise UsageError("--baseline is missing", hint="Before a first release give --no-baseline.")
     against = None if no_baseline or baseline is None else baseline
+    for written in (out, markdown):
+        keep_inputs(written, against, candidate)
     measured = read_json(candidate, BenchmarkResults)
     comparison = compare_results(
         read_json(against, BenchmarkResults) if against else None,
@@ -86,6 +88,31 @@ def compare_benchmark_results(
     emit(_summary(comparison, out), title="Comparison", rows=_rows(comparison))
     if gate and comparison.gate is not None:
         require_passed(comparison.gate)
+
+
+@click.command("render-comparison")
+@click.option("--comparison", type=FILE, required=True, help="A comparison, of others too.")
+@click.option("--markdown", type=FILE, required=True, help="Where the Markdown is written.")
+def render_comparison(comparison: Path, markdown: Path) -> None:
+    """Write a comparison as Markdown for a pull request or a job summary.
+
+    The file may come from a run that is not trusted: it is held to its contract, and nothing that it says
+    becomes markup, a mention or a link.
+    """
+    from pipeline.evaluation.markdown import comparison_markdown
+    from pipeline.support.documents import read_json
+
+    compared = read_json(comparison, Comparison)
+    write_text(markdown, comparison_markdown(compared))
+    judged = compared.statistics
+    summary = {
+        "comparison": display_path(comparison),
+        "output": display_path(markdown),
+        "verdict": judged.verdict if judged else None,
+        "gate_passed": compared.gate.passed if compared.gate else None,
+    }
+    rows = [("verdict", summary["verdict"]), ("gate passed", summary["gate_passed"])]
+    emit(summary, title="Comparison as Markdown", rows=rows)
 
 
 def _size_within(root: Path, recorded: str) -> int | None:

@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.common import DIRECTORY, FILE, emit, note, setting, workspace
 from pipeline.contracts.release import ReleaseManifest
+from pipeline.support.errors import UsageError
 from pipeline.support.files import display_path
 
 
@@ -18,39 +19,49 @@ def release() -> None:
 
 @release.command("build-release")
 @setting("--version", to="release.version", help="Semantic version, such as 0.1.0 or v0.1.0.")
-@click.option("--model", type=FILE, required=True, help="The .tflite file.")
-@click.option("--labels", type=FILE, required=True, help="Its labels.json; the index is the class id.")
+@click.option("--candidate-dir", type=DIRECTORY, default=None, help="The candidate whose model is released.")
+@click.option("--model", type=FILE, default=None, help="The .tflite file, in the place of a candidate.")
+@click.option("--labels", type=FILE, default=None, help="Its labels.json; the index is the class id.")
 @click.option("--source-run-id", default=None, help="Training run it came from (else as recorded beside it).")
 @click.option("--notes-file", type=FILE, default=None, help="Text of the release notes.")
 @setting("--out-root", to="paths.releases", type=DIRECTORY, help="Folder that holds the releases.")
 @click.option("--results", type=FILE, default=None, help="Results that must be of these very files.")
+@click.option(
+    "--comparison", type=FILE, default=None, help="Comparison of these files whose gate has passed."
+)
 @click.option("--allow-unusable-model", is_flag=True, help="Build although the app cannot use the model.")
 def build_release(
     version: str,
-    model: Path,
-    labels: Path,
+    candidate_dir: Path | None,
+    model: Path | None,
+    labels: Path | None,
     source_run_id: str | None,
     notes_file: Path | None,
     out_root: Path,
     results: Path | None,
+    comparison: Path | None,
     allow_unusable_model: bool,
 ) -> None:
     """Build the bundle that the app downloads: model, labels, manifest and SHA256SUMS."""
+    from pipeline.contracts.comparison import Comparison
     from pipeline.contracts.results import BenchmarkResults
     from pipeline.release import bundle
     from pipeline.support.documents import read_json, read_text
 
     space = workspace()
+    files = _files(candidate_dir, model, labels)
     built = bundle.build_release(
         version=version,
-        model=model,
-        labels=labels,
+        model=files[0],
+        labels=files[1],
         out_root=out_root,
         prefix=space.settings.release.prefix,
         run_id=source_run_id,
         notes=read_text(notes_file) if notes_file else None,
         results=read_json(results, BenchmarkResults) if results else None,
         results_source=str(results),
+        comparison=read_json(comparison, Comparison) if comparison else None,
+        comparison_source=str(comparison),
         allow_unusable=allow_unusable_model,
         root=space.root,
     )
@@ -65,6 +76,18 @@ def build_release(
     }
     title = "Release is there already, unchanged" if built.unchanged else "Release built and verified"
     emit(summary, title=title, rows=[("folder", summary["release_dir"]), *_rows(built.manifest)])
+
+
+def _files(candidate_dir: Path | None, model: Path | None, labels: Path | None) -> tuple[Path, Path]:
+    """Return model and labels: those of a candidate that its metadata names, or the two that are given."""
+    from pipeline.support.candidates import open_candidate
+
+    if candidate_dir is not None and model is None and labels is None:
+        candidate = open_candidate(candidate_dir)
+        return candidate.model, candidate.labels
+    if candidate_dir is None and model is not None and labels is not None:
+        return model, labels
+    raise UsageError("give --candidate-dir, or --model and --labels")
 
 
 @release.command("verify-release")

@@ -7,6 +7,7 @@ import click
 from pipeline.cli.lazy import LazyGroup
 
 _BUNDLE = "pipeline.cli.training_bundle"
+_QUEUE = "pipeline.cli.training_queue"
 _ANNOTATE = "pipeline.cli.training_annotate"
 _EXCHANGE = "pipeline.cli.training_exchange"
 _TRAIN = "pipeline.cli.training_train"
@@ -14,6 +15,10 @@ _EXPORT = "pipeline.cli.training_export"
 _PROMOTE = "pipeline.cli.training_promote"
 
 COMMANDS = {
+    "build-retraining-queue": (
+        f"{_QUEUE}:build_retraining_queue",
+        "Ask for pictures of the labels that a benchmark shows to be weak.",
+    ),
     "build-retraining-manifest": (
         f"{_BUNDLE}:build_retraining_manifest",
         "Take the retraining rows out of a labeled CSV.",

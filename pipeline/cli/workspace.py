@@ -110,6 +110,7 @@ def _ignored(settings: Settings) -> str:
     lines = [
         "# What the commands write and can write again.",
         "/.repath/",
+        f"/{settings.data.into}/",
         *(f"/{path}/" for path in folders),
     ]
     return "\n".join([*lines, "*.part", ""])

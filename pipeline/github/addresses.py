@@ -22,6 +22,19 @@ def address_fault(url: str) -> str:
     return ""
 
 
+def web_address_fault(url: str) -> str:
+    """Say why an address is none that a person may be sent to, or nothing."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "not a url"
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not plain or parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "not an http(s) url"
+    return "a url with a user name or password is not used" if parts.username or parts.password else ""
+
+
 def _is_loopback(parts: SplitResult) -> bool:
     host = parts.hostname or ""
     try:

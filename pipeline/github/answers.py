@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.contracts.base import shown
-from pipeline.support.errors import RemoteError, RemoteExistsError, RemoteForbiddenError, RemoteMissingError
+from pipeline.support.errors import (
+    RemoteError,
+    RemoteExistsError,
+    RemoteForbiddenError,
+    RemoteInvalidError,
+    RemoteMissingError,
+)
 
 _SECONDARY_WAIT_S = 60.0
 """GitHub: without Retry-After, wait at least a minute after a secondary limit."""
@@ -41,6 +47,17 @@ class Answer:
             item["code"] for item in errors if isinstance(item, dict) and isinstance(item.get("code"), str)
         }
 
+    @property
+    def reasons(self) -> list[str]:
+        """What a refused request is told, each on one line: GitHub's words, or a code."""
+        errors = self.data.get("errors") if isinstance(self.data, dict) else None
+        found = []
+        for item in errors[:5] if isinstance(errors, list) else []:
+            words = item.get("message") or item.get("code") if isinstance(item, dict) else item
+            if isinstance(words, str) and words:
+                found.append("".join(letter if letter.isprintable() else " " for letter in words[:200]))
+        return found
+
 
 def limited_for(answer: Answer) -> float | None:
     """Return the seconds to wait where the answer is that of a rate limit, else None."""
@@ -65,12 +82,14 @@ def refusal(what: str, answer: Answer) -> RemoteError:
         return RemoteError(f"{what}: GitHub refuses the token", hint="Set GITHUB_TOKEN or GH_TOKEN anew.")
     if answer.status == 403:
         hint = "It may lack a permission: contents: write for releases, pull-requests: write for comments."
+        if "not permitted to create" in answer.message:
+            hint = "Allow it in the repository's settings: Actions, General, Workflow permissions."
         return RemoteForbiddenError(said, hint=hint)
     if answer.status == 404:
         hint = "Check the name; to a token that may not see it, GitHub says the same."
         return RemoteMissingError(f"{what}: not found", hint=hint)
     if answer.status == 422 and "already_exists" in answer.codes:
         return RemoteExistsError(f"{what}: there is one already")
-    if answer.status == 422 and answer.codes:
-        return RemoteError(f"{said} ({', '.join(sorted(shown(code) for code in answer.codes))})")
+    if answer.status == 422:
+        return RemoteInvalidError(said + "".join(f"; {words}" for words in answer.reasons))
     return RemoteError(said)

@@ -8,15 +8,15 @@ told to look.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from pipeline.github.addresses import address_fault, origin, origin_text
 from pipeline.github.answers import Answer, limited_for, refusal
+from pipeline.github.transfer import BrokenAnswerError, StreamBody, answer_of, limited
 from pipeline.support.errors import RemoteError, RemoteUnsureError, UsageError
 from pipeline.support.http import USER_AGENT
 from pipeline.support.patience import Patience
@@ -27,14 +27,11 @@ if TYPE_CHECKING:
 
 PUBLIC_API = "https://api.github.com"
 API_VERSION = "2022-11-28"
+JSON_TYPE = "application/vnd.github+json"
 _TIMEOUT_S = 60
 _MAX_PAGES = 1000
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class BrokenAnswerError(Exception):
-    """The connection broke, or what came back is no answer."""
 
 
 @dataclass(slots=True)
@@ -85,18 +82,28 @@ class GitHubClient:
         """
         return self.ask(what, lambda: self._json("GET", path), repeat=True)
 
-    def pages(self, path: str, *, what: str) -> list[Any]:
+    def pages(
+        self, path: str, *, what: str, query: Mapping[str, str] | None = None, key: str | None = None
+    ) -> list[Any]:
         """Read all pages of a list.
 
+        Args:
+            path: below the API's address.
+            what: the work in words, for errors.
+            query: what narrows the list.
+            key: the field that holds the list, where the answer is no list itself.
+
         Raises:
-            RemoteError: as `get`; or a page is no list.
+            RemoteError: as `get`; or a page holds no list.
         """
         rows: list[Any] = []
         for page in range(1, _MAX_PAGES + 1):
-            answer = self.get(f"{path}?per_page=100&page={page}", what=what)
-            if not isinstance(answer.data, list):
+            asked = urlencode({**(query or {}), "per_page": 100, "page": page})
+            answer = self.get(f"{path}?{asked}", what=what)
+            held = answer.data.get(key) if key is not None and isinstance(answer.data, dict) else answer.data
+            if not isinstance(held, list):
                 raise RemoteError(f"{what}: GitHub did not answer with a list")
-            rows += answer.data
+            rows += held
             if 'rel="next"' not in answer.headers.get("link", ""):
                 return rows
         raise RemoteError(f"{what}: the list has more than {_MAX_PAGES} pages")
@@ -139,16 +146,25 @@ class GitHubClient:
                 answer = self._open().post(
                     url, data=body(), headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
                 )
-                return _answer(answer.status_code, dict(answer.headers), answer.text)
+                return answer_of(answer.status_code, dict(answer.headers), answer.text)
             except requests.RequestException as error:
                 raise BrokenAnswerError(type(error).__name__) from None
 
         return self.ask(what, send, repeat=False)
 
     def download(
-        self, path: str, *, max_bytes: int, take: Callable[[Iterator[bytes]], None], what: str
+        self,
+        path: str,
+        *,
+        max_bytes: int,
+        take: Callable[[Iterator[bytes]], None],
+        what: str,
+        accept: str = "application/octet-stream",
     ) -> None:
         """Read a file in a stream; ``take`` gets its chunks, from the first one at every try.
+
+        ``accept`` is what the API is asked for: the bytes of an asset, or JSON where the path itself means
+        a file.
 
         Raises:
             RemoteMissingError: there is no such file.
@@ -160,10 +176,11 @@ class GitHubClient:
             import urllib3
 
             try:
-                with self._follow(f"{self.api_url}{path}", what) as answer:
+                with self._follow(f"{self.api_url}{path}", what, accept) as answer:
                     if answer.status_code != 200:
-                        return _answer(answer.status_code, dict(answer.headers), answer.text[:65536])
-                    take(_limited(answer, max_bytes, what))
+                        said = answer.raw.read(1 << 16, decode_content=True).decode("utf-8", "replace")
+                        return answer_of(answer.status_code, dict(answer.headers), said)
+                    take(limited(answer, max_bytes, what))
                     return Answer(200)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise BrokenAnswerError(type(error).__name__) from None
@@ -224,16 +241,14 @@ class GitHubClient:
             raise BrokenAnswerError(type(error).__name__) from None
         except RuntimeError:  # PyGithub's word for a redirect to another host, which it does not follow
             raise RemoteError(f"{self.api_url} redirects elsewhere", hint="Correct GITHUB_API_URL.") from None
-        return _answer(status, headers, text)
+        return answer_of(status, headers, text)
 
-    def _follow(self, url: str, what: str) -> requests.Response:
+    def _follow(self, url: str, what: str, accept: str) -> requests.Response:
         for _ in range(_MAX_REDIRECTS + 1):
             ours = self._is_ours(url)
             answer = self._open().get(
                 url,
-                headers=self._headers("application/octet-stream")
-                if ours
-                else {"Accept-Encoding": "identity"},
+                headers=self._headers(accept) if ours else {"Accept-Encoding": "identity"},
                 timeout=_TIMEOUT_S,
                 stream=True,
                 allow_redirects=False,
@@ -256,7 +271,7 @@ class GitHubClient:
         host = (api.hostname or "").removeprefix("api.")
         return uploads and here.scheme == "https" and origin(here) == ("https", f"uploads.{host}", 443)
 
-    def _headers(self, accept: str = "application/vnd.github+json") -> dict[str, str]:
+    def _headers(self, accept: str = JSON_TYPE) -> dict[str, str]:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "X-GitHub-Api-Version": API_VERSION}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -286,37 +301,3 @@ class GitHubClient:
                 seconds_between_writes=None,
             ).requester
         return self._requester
-
-
-class StreamBody:
-    """What requests takes as a stream of known length."""
-
-    def __init__(self, chunks: Iterator[bytes], size: int) -> None:
-        self._chunks = chunks
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-
-def _answer(status: int, headers: Mapping[str, str], text: str) -> Answer:
-    lower = {name.lower(): value for name, value in headers.items()}
-    try:
-        data = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        if status < 300:
-            raise BrokenAnswerError("the answer is not JSON") from None
-        data = None
-    return Answer(status, lower, data)
-
-
-def _limited(answer: requests.Response, max_bytes: int, what: str) -> Iterator[bytes]:
-    size = 0
-    while chunk := answer.raw.read(1 << 20, decode_content=True):
-        size += len(chunk)
-        if size > max_bytes:
-            raise RemoteError(f"{what}: larger than {max_bytes} bytes")
-        yield chunk

@@ -16,13 +16,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from pipeline.contracts.base import Contract, Line, parse, shown
-from pipeline.github.repository import is_repository
+from pipeline.github.repository import is_commit, is_repository
 from pipeline.support.documents import load_json
 from pipeline.support.errors import InputError, UsageError
 
 MAX_PAYLOAD = 25 << 20
 """GitHub sends no larger payload."""
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _OWN_EVENTS = frozenset(
     {"push", "workflow_dispatch", "schedule", "repository_dispatch", "release", "merge_group"}
 )
@@ -36,7 +35,7 @@ def _repository(text: str) -> str:
 
 
 def _sha(text: str) -> str:
-    if not _SHA.fullmatch(text):
+    if not is_commit(text):
         raise ValueError("is not a commit")
     return text
 
@@ -118,6 +117,8 @@ class EventContext:
     base: Side | None
     tag: str | None
     workflow_run_id: int | None
+    run_event: str | None
+    """Of a ``workflow_run``: the event that caused the run."""
     trusted: bool
     """Whether only those who may write to the repository can have written the code of this event."""
     reason: str
@@ -177,6 +178,7 @@ def _of_pull_request(event: str, payload: EventPayload) -> EventContext:
         base=base,
         tag=None,
         workflow_run_id=None,
+        run_event=None,
         trusted=not fork,
         reason=_reason(fork),
     )
@@ -198,6 +200,7 @@ def _of_workflow_run(payload: EventPayload) -> EventContext:
         base=None,
         tag=None,
         workflow_run_id=run.id,
+        run_event=run.event,
         trusted=not fork,
         reason=_reason(fork),
     )
@@ -219,6 +222,7 @@ def _of_own(event: str, payload: EventPayload, environ: Mapping[str, str]) -> Ev
         base=None,
         tag=side.ref.removeprefix("refs/tags/") if side.ref.startswith("refs/tags/") else None,
         workflow_run_id=None,
+        run_event=None,
         trusted=trusted,
         reason=_reason(False) if trusted else f"anybody may cause a {event} event",
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from pipeline.contracts.base import Contract, Line, parse
-from pipeline.github.client import GitHubClient, StreamBody
+from pipeline.github.client import GitHubClient
+from pipeline.github.downloads import save
 from pipeline.github.repository import repository_path
+from pipeline.github.transfer import StreamBody
 from pipeline.release.host import Downloaded, HostedAsset, HostedRelease, ReleaseFile
 from pipeline.support.errors import RemoteMissingError
-from pipeline.support.files import atomic_writer, open_input
+from pipeline.support.files import open_input
 from pipeline.support.progress import track
 
 _CHUNK = 1 << 20
@@ -81,6 +81,20 @@ class GitHubReleases:
         except RemoteMissingError:
             return None
 
+    def none_yet(self) -> bool:
+        """Tell whether the repository has no release that counts as the latest.
+
+        GitHub says "not found" of a release that is not there and of a repository that the token may not
+        see: so the repository is looked at, too.
+
+        Raises:
+            RemoteMissingError: there is no such repository, or the token may not see it.
+        """
+        if self.latest() is not None:
+            return False
+        self._client.get(self._path.removesuffix("/releases"), what="reading the repository")
+        return True
+
     def asset(self, asset_id: int) -> HostedAsset | None:
         """Return one asset, or None where it is gone."""
         try:
@@ -125,21 +139,15 @@ class GitHubReleases:
 
     def download(self, asset: HostedAsset, *, max_bytes: int, target: Path | None = None) -> Downloaded:
         """Read an asset in a stream, and keep it at ``target`` where one is given."""
-        done: list[Downloaded] = []
         total = max(math.ceil(asset.bytes / _CHUNK), 1)
-
-        def take(chunks: Iterator[bytes]) -> None:
-            followed = track(chunks, total=total, what=f"Reading {asset.name} (MB)")
-            if target is None:
-                done.append(_hashed(followed))
-                return
-            with atomic_writer(target) as out:
-                done.append(_hashed(_written(followed, out.write)))
-
-        self._client.download(
-            f"{self._path}/assets/{asset.id}", max_bytes=max_bytes, take=take, what=f"reading {asset.name}"
+        return save(
+            self._client,
+            f"{self._path}/assets/{asset.id}",
+            target,
+            max_bytes=max_bytes,
+            what=f"reading {asset.name}",
+            follow=lambda chunks: track(chunks, total=total, what=f"Reading {asset.name} (MB)"),
         )
-        return done[-1]
 
     def publish(self, release: HostedRelease, *, prerelease: bool, latest: bool) -> HostedRelease:
         """Make a draft public."""
@@ -165,20 +173,6 @@ class GitHubReleases:
             self._client.change("DELETE", path, None, what=what, repeat=True)
         except RemoteMissingError:
             return  # gone already, perhaps by a try whose answer was lost
-
-
-def _hashed(chunks: Iterator[bytes]) -> Downloaded:
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size += len(chunk)
-    return Downloaded(size, digest.hexdigest())
-
-
-def _written(chunks: Iterator[bytes], write: Any) -> Iterator[bytes]:
-    for chunk in chunks:
-        write(chunk)
-        yield chunk
 
 
 def _release(data: Any) -> HostedRelease:

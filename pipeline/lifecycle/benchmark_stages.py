@@ -9,9 +9,10 @@ from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.pack import Pack
 from pipeline.contracts.taxonomy import Taxonomy
-from pipeline.lifecycle.engine import Done, Run, Stage
+from pipeline.lifecycle.engine import Done, Run, Stage, digest_of
 from pipeline.support import clock
 from pipeline.support.documents import read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.files import sha256_file
 from pipeline.support.http import HttpClient, Limits
 
 
@@ -41,7 +42,9 @@ def _manifest(run: Run) -> Done:
     write_json(out, built)
     ready = sum(row.is_ready for row in built.images)
     counts = {"rows": len(built.images), "ready": ready, "todo": len(built.images) - ready}
-    return Done(f"{counts['rows']} rows, {ready} ready", [out], summary=counts)
+    # Of the rows alone: the same pictures are asked for, whenever the manifest was written.
+    digest = digest_of([row.to_data() for row in built.images])
+    return Done(f"{counts['rows']} rows, {ready} ready", [out], summary={**counts, "digest": digest})
 
 
 def _curate(run: Run) -> Done:
@@ -82,6 +85,7 @@ def _curate(run: Run) -> Done:
             "normalized": normalized.changed,
             "duplicates_cleared": deduped.cleared,
             "warnings": warnings,
+            "digest": sha256_file(out),
         },
     )
 

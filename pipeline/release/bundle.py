@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.contracts.base import parse
 from pipeline.contracts.candidate import LabelsFile
+from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.release import (
     LABELS_TYPE,
     MODEL_TYPE,
@@ -15,7 +16,7 @@ from pipeline.contracts.release import (
     ReleaseNames,
 )
 from pipeline.contracts.results import BenchmarkResults
-from pipeline.release.provenance import check_labels, check_origin, check_results, origin_of
+from pipeline.release.provenance import check_gate, check_labels, check_origin, check_results, origin_of
 from pipeline.release.verify import verify_release
 from pipeline.release.versions import semantic_version
 from pipeline.support.clock import timestamp
@@ -56,6 +57,8 @@ def build_release(
     notes: str | None = None,
     results: BenchmarkResults | None = None,
     results_source: str = "the results",
+    comparison: Comparison | None = None,
+    comparison_source: str = "the comparison",
     allow_unusable: bool = False,
     root: Path | None = None,
 ) -> BuiltRelease:
@@ -74,6 +77,9 @@ def build_release(
         notes: text of the release notes.
         results: what was measured on these files; refused where its digests are of others.
         results_source: the results in words, for errors.
+        comparison: the comparison with the release in use; refused where its gate says no, or where it is of
+            other files.
+        comparison_source: the comparison in words, for errors.
         allow_unusable: build although the app cannot use the model.
         root: the workspace that recorded paths are relative to.
 
@@ -81,7 +87,9 @@ def build_release(
         UsageError: ``version`` is not semver, or ``prefix`` no part of a file name.
         InputError: a file cannot be read, or is not what it claims to be.
         ModelError: the app cannot use the model, or the labels stand in another order.
-        ReleaseError: the labels are not the model's; or the version was built before, of other files.
+        ReleaseError: the labels are not the model's; the version was built before, of other files; or no
+            gate was applied to the comparison.
+        GateError: the gate says no.
         DigestMismatchError: the files are not those that their record or the results name.
         OutputError: the bundle cannot be written.
     """
@@ -97,6 +105,8 @@ def build_release(
         check_origin(origin, {model: model_sha256, labels: labels_sha256})
         if results is not None:
             check_results(results, results_source, model_sha256, labels_sha256)
+        if comparison is not None:
+            check_gate(comparison, comparison_source, model_sha256, labels_sha256)
 
     if target.is_dir() and any(target.iterdir()):
         digests = sha256_file(model), sha256_file(labels)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contracts.candidate import ActiveModel, CandidateMetadata, LabelsFile
+from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.support.documents import read_json
-from pipeline.support.errors import DigestMismatchError, ModelError, ReleaseError
+from pipeline.support.errors import DigestMismatchError, GateError, ModelError, ReleaseError
 from pipeline.support.tflite_file import TfliteFile
 
 
@@ -86,6 +87,43 @@ def check_results(results: BenchmarkResults, source: str, model_sha256: str, lab
                 f"released {digest[:12]}…)",
                 hint="Release the files that were measured, or measure these.",
             )
+
+
+def check_comparison(comparison: Comparison, source: str, model_sha256: str, labels_sha256: str) -> None:
+    """Refuse a comparison of other files, or one that does not say of which it is.
+
+    Raises:
+        DigestMismatchError: it carries no digest of the candidate, or another one.
+    """
+    digests = (comparison.digests or {}).get("candidate", {})
+    for kind, digest in (("model", model_sha256), ("labels", labels_sha256)):
+        compared = digests.get(kind)
+        if compared != digest:
+            said = f"SHA-256 {compared[:12]}…" if compared else "it does not say of which"
+            raise DigestMismatchError(
+                f"{source} compares another {kind} file ({said}; the candidate's is {digest[:12]}…)",
+                hint="Compare again with: repath evaluation compare-benchmark-results",
+            )
+
+
+def check_gate(comparison: Comparison, source: str, model_sha256: str, labels_sha256: str) -> None:
+    """Refuse a comparison of other files, and one whose gate says no.
+
+    Raises:
+        DigestMismatchError: it compares other files, or does not say which.
+        ReleaseError: no gate was applied.
+        GateError: the gate says no; every condition that is not met is named.
+    """
+    check_comparison(comparison, source, model_sha256, labels_sha256)
+    if comparison.gate is None:
+        raise ReleaseError(
+            f"{source} says nothing of the gate",
+            hint="Compare with: repath evaluation compare-benchmark-results",
+        )
+    if not comparison.gate.passed:
+        against = [reason.words for reason in comparison.gate.reasons if reason.outcome != "met"]
+        lines = "".join(f"\n  {words}" for words in against)
+        raise GateError(f"{source}: the gate says no, so nothing is built{lines}")
 
 
 def check_labels(model: TfliteFile, labels: LabelsFile, labels_path: Path, origin: Origin) -> None:

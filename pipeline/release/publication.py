@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.contracts.release import LABELS_TYPE, MODEL_TYPE, SEMVER, SUMS_NAME
+from pipeline.contracts.release import MODEL_TYPE, SEMVER, SUMS_NAME
 from pipeline.release.host import ReleaseFile
 from pipeline.release.verify import verify_release
 from pipeline.support.errors import ReleaseError
@@ -31,7 +31,11 @@ class Publication:
 
 
 def publication_of(
-    manifest_path: Path, *, title: str, attachments: Sequence[Path] = (), commit: str | None = None
+    manifest_path: Path,
+    *,
+    title: str,
+    attachments: Sequence[Path] = (),
+    commit: str | None = None,
 ) -> Publication:
     """Verify a bundle and return what is published of it.
 
@@ -54,34 +58,46 @@ def publication_of(
         )
         for item in manifest.artifacts
     ]
-    files.append(_file(manifest_path, LABELS_TYPE))
-    files.append(_file(verified.directory / SUMS_NAME, "text/plain"))
-    files += [_file(path, mimetypes.guess_type(path.name)[0] or MODEL_TYPE) for path in attachments]
-    _check(files)
+    files.append(file_to_publish(manifest_path))
+    files.append(file_to_publish(verified.directory / SUMS_NAME, content_type="text/plain"))
+    files += [file_to_publish(path) for path in attachments]
     match = SEMVER.fullmatch(manifest.version)
     return Publication(
         tag=manifest.tag,
         name=f"{title} {manifest.tag}",
         notes=manifest.notes or "",
         prerelease=match is not None and match["prerelease"] is not None,
-        files=tuple(files),
+        files=checked_files(files),
         commit=commit,
     )
 
 
-def _file(path: Path, content_type: str) -> ReleaseFile:
+def file_to_publish(path: Path, name: str | None = None, *, content_type: str | None = None) -> ReleaseFile:
+    """Hash a file that is to be one of a release, under its own name or another.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    name = name or path.name
     digest = sha256_file(path)
-    return ReleaseFile(path.name, path, path.stat().st_size, digest, content_type)
+    kind = content_type or mimetypes.guess_type(name)[0] or MODEL_TYPE
+    return ReleaseFile(name, path, path.stat().st_size, digest, kind)
 
 
-def _check(files: Sequence[ReleaseFile]) -> None:
+def checked_files(files: Sequence[ReleaseFile]) -> tuple[ReleaseFile, ...]:
+    """Return the files of a release if they can stand beside each other in one.
+
+    Raises:
+        ReleaseError: a name is one that GitHub would change or stands twice; a file is empty or too large.
+    """
     seen: set[str] = set()
     for file in files:
-        if not all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in file.name):
+        plain = all(letter.isascii() and (letter.isalnum() or letter in "._-") for letter in file.name)
+        if not plain or file.name != file.name.strip("."):
             # GitHub changes such names, and the app would not find the file.
             raise ReleaseError(
                 f"{file.path}: its name cannot be that of a release's file",
-                hint="Use letters, digits, '.', '_' and '-'.",
+                hint="Use letters, digits, '_', '-' and '.', not at an end.",
             )
         if file.name.lower() in seen:
             raise ReleaseError(f"{file.path}: two files of the release have the name {file.name}")
@@ -90,3 +106,4 @@ def _check(files: Sequence[ReleaseFile]) -> None:
                 f"{file.path} has {file.bytes} bytes: a release's file has 1 to {MAX_ASSET - 1}"
             )
         seen.add(file.name.lower())
+    return tuple(files)

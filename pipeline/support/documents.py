@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.contracts.base import Contract, faults_of, is_all_text, parse, shown
 from pipeline.support.errors import ContractError, Fault, InputError
-from pipeline.support.files import atomic_writer, open_input, write_bytes
+from pipeline.support.files import atomic_writer, open_input
 
 C = TypeVar("C", bound=BaseModel)
 R = TypeVar("R", bound=Contract)
@@ -112,7 +112,9 @@ def write_json(path: Path, document: BaseModel) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes(path, json_bytes(document))
+    with atomic_writer(path) as stream:
+        for piece in document.json_pieces() if isinstance(document, Contract) else [json_bytes(document)]:
+            stream.write(piece)
 
 
 def json_bytes(document: BaseModel) -> bytes:
@@ -305,7 +307,7 @@ def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None
 
 
 def _row_in_words(line: int, row: dict[str, str], field: str) -> str:
-    name = row.get("name") or row.get("id") or ""
+    name = row.get("name") or row.get("id") or row.get("label") or ""
     return f"line {line}{f' ({shown(name)})' if name else ''}, column {field}"
 
 

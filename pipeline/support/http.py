@@ -7,16 +7,19 @@ address that is then connected to is checked again (`pipeline.support.http_adapt
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from pipeline.support.errors import DownloadError
+from pipeline.support.files import atomic_writer
 
 if TYPE_CHECKING:
     import requests
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from pipeline.contracts.settings import Download
 
 USER_AGENT = "repath-model/0.1 (benchmark curation; https://github.com/krispeterson/repath-model)"
+Params = Mapping[str, str | int] | None
+Take = Callable[[Iterator[bytes]], None]
 _RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -65,13 +70,44 @@ class HttpClient:
             DownloadError: not http(s), a refused address, too large, too slow, too many redirects, or an
                 answer other than 200 after the retries. The message is one line.
         """
+        parts: list[bytes] = []
+
+        def take(chunks: Iterator[bytes]) -> None:
+            parts[:] = chunks
+
+        self._tried(url, params, take, self.limits)
+        return b"".join(parts)
+
+    def save(self, url: str, target: Path, *, max_bytes: int, total_s: float) -> str:
+        """Write the body of ``url`` to a file, in a stream, whole or not at all, and return its SHA-256.
+
+        ``max_bytes`` and ``total_s`` stand in the place of the client's limits, which are those of a picture.
+
+        Raises:
+            DownloadError: as `get`.
+            OutputError: ``target`` cannot be written.
+        """
+        digests: list[str] = []
+
+        def take(chunks: Iterator[bytes]) -> None:
+            digest = hashlib.sha256()
+            with atomic_writer(target) as out:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    out.write(chunk)
+            digests.append(digest.hexdigest())
+
+        self._tried(url, None, take, replace(self.limits, max_bytes=max_bytes, total_s=total_s))
+        return digests[-1]
+
+    def _tried(self, url: str, params: Params, take: Take, limits: Limits) -> None:
         last = ""
-        for attempt in range(self.limits.retries + 1):
+        for attempt in range(limits.retries + 1):
             try:
-                return self._once(url, params)
+                return self._once(url, params, take, limits)
             except _RetryableError as error:
                 last = str(error)
-                if attempt < self.limits.retries:
+                if attempt < limits.retries:
                     time.sleep(error.wait if error.wait is not None else min(2.0**attempt * 0.5, 8.0))
         raise DownloadError(f"{url}: {last}")
 
@@ -87,11 +123,11 @@ class HttpClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _once(self, url: str, params: Mapping[str, str | int] | None) -> bytes:
+    def _once(self, url: str, params: Params, take: Take, limits: Limits) -> None:
         import requests
         import urllib3
 
-        deadline = time.monotonic() + self.limits.total_s
+        deadline = time.monotonic() + limits.total_s
         here = url
         for _ in range(self.limits.max_redirects + 1):
             self._check(here)
@@ -102,7 +138,7 @@ class HttpClient:
                     if answer.status_code in _REDIRECTS and answer.headers.get("Location"):
                         here, params = urljoin(answer.url, answer.headers["Location"]), None
                         continue
-                    return self._body(answer, url, deadline)
+                    return take(_chunks(answer, url, deadline, limits))
             except urllib3.exceptions.DecodeError:
                 raise DownloadError(f"{url}: the answer is not what its Content-Encoding says") from None
             except _broken_connections() as error:
@@ -110,24 +146,6 @@ class HttpClient:
             except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
                 raise DownloadError(f"{url}: {type(error).__name__}") from None
         raise DownloadError(f"{url}: more than {self.limits.max_redirects} redirects")
-
-    def _body(self, answer: requests.Response, url: str, deadline: float) -> bytes:
-        if answer.status_code in _RETRY_STATUS:
-            raise _RetryableError(f"HTTP {answer.status_code}", wait=_retry_after(answer))
-        if answer.status_code != 200:
-            raise DownloadError(f"{url}: HTTP {answer.status_code}")
-        limit = self.limits.max_bytes
-        parts: list[bytes] = []
-        size = 0
-        # read1 returns what has come; iter_content would wait for a whole chunk, past the deadline.
-        while chunk := answer.raw.read1(1 << 16, decode_content=True):
-            size += len(chunk)
-            if size > limit:
-                raise DownloadError(f"{url}: larger than {limit} bytes")
-            if time.monotonic() > deadline:
-                raise DownloadError(f"{url}: not finished within {self.limits.total_s:g} s")
-            parts.append(chunk)
-        return b"".join(parts)
 
     def _check(self, url: str) -> None:
         try:
@@ -172,6 +190,22 @@ class HttpClient:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, PublicAdapter())
         return session
+
+
+def _chunks(answer: requests.Response, url: str, deadline: float, limits: Limits) -> Iterator[bytes]:
+    if answer.status_code in _RETRY_STATUS:
+        raise _RetryableError(f"HTTP {answer.status_code}", wait=_retry_after(answer))
+    if answer.status_code != 200:
+        raise DownloadError(f"{url}: HTTP {answer.status_code}")
+    size = 0
+    # read1 returns what has come; iter_content would wait for a whole chunk, past the deadline.
+    while chunk := answer.raw.read1(1 << 16, decode_content=True):
+        size += len(chunk)
+        if size > limits.max_bytes:
+            raise DownloadError(f"{url}: larger than {limits.max_bytes} bytes")
+        if time.monotonic() > deadline:
+            raise DownloadError(f"{url}: not finished within {limits.total_s:g} s")
+        yield chunk
 
 
 class _RetryableError(Exception):

@@ -6,8 +6,11 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+from candidate_files import CandidateFiles, write_candidate
 from github_api import Description, fetch_description
 from github_server import API, FakeGitHub
 
@@ -75,6 +78,45 @@ def wanted(bundle: Path, api: FakeGitHub) -> Publication:
     made = publication_of(bundle, title="RePath Model")
     api.expected = {file.name: file.path.read_bytes() for file in made.files}
     return made
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, api: FakeGitHub) -> CandidateFiles:
+    """A candidate with results and comparison; its pre-release is to hold exactly its files."""
+    made = write_candidate(tmp_path)
+    api.expected = made.all_bytes()
+    return made
+
+
+class Killed(BaseException):
+    """What SIGKILL is to the code that runs: no handler of ours is to see it."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
+    """Call something and kill it behind request ``number``; tell whether it came that far."""
+    original = requests.Session.send
+
+    def call(number: int, work: Callable[[], object]) -> bool:
+        seen: list[object] = []
+
+        def counted(self: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
+            answer = original(self, request, **kwargs)
+            seen.append(request)
+            if len(seen) == number + 1:
+                raise Killed
+            return answer
+
+        monkeypatch.setattr(requests.Session, "send", counted)
+        try:
+            work()
+        except Killed:
+            return True
+        finally:
+            monkeypatch.setattr(requests.Session, "send", original)
+        return False
+
+    return call
 
 
 def as_json(path: Path) -> object:

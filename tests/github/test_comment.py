@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from github_server import API, FAULTS, REPO, FakeGitHub, Request
+from github_server import API, FAULTS, REPO, STOPS, FakeGitHub, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +128,7 @@ def test_two_runs_at_once_leave_one_comment(api: FakeGitHub) -> None:
     assert {kept.comment_id for kept in done} == set(api.comments)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, *STOPS])
 @pytest.mark.parametrize("at", range(4))
 def test_a_fault_at_any_request_leaves_one_comment_in_the_end(
     api: FakeGitHub, client: GitHubClient, fault: str, at: int

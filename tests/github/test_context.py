@@ -76,6 +76,26 @@ def test_shell_metacharacters_stay_text_on_one_line(tmp_path: Path, repath: Any,
 
 
 @pytest.mark.parametrize(
+    "ref", [EVIL, "trusted=true", "a<<EOF", "x%0Atrusted=true", "::set-output name=x::y"]
+)
+def test_a_branch_cannot_write_an_output_of_its_own(
+    tmp_path: Path, repath: Any, monkeypatch: pytest.MonkeyPatch, ref: str
+) -> None:
+    path, outputs = tmp_path / "event.json", tmp_path / "outputs"
+    path.write_text(json.dumps(pull({"full_name": "mallory/some-model"}, ref=ref)))
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(path))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    assert repath("github", "context", "--github-output").code == 0
+    lines = [line.partition("=") for line in outputs.read_text().splitlines()]
+    values = {key: value for key, _, value in lines}
+    assert len(values) == len(lines)
+    assert all("<<" not in key for key in values)
+    assert (values["head-ref"], values["trusted"], values["fork"]) == (ref, "false", "true")
+    assert (values["pull-request"], values["head-sha"], values["base-sha"]) == ("7", SHA, OTHER)
+
+
+@pytest.mark.parametrize(
     "payload",
     [
         pull(ref="a\nGITHUB_TOKEN=x"),

@@ -163,6 +163,24 @@ def test_a_draft_or_a_version_that_is_not_there_is_not_fetched(
             fetch(client, tmp_path / "assets", tag)
 
 
+def test_no_release_yet_is_no_error_where_that_is_allowed_and_the_repository_can_be_seen(
+    on_api: FakeGitHub, repath: Any, tmp_path: Path
+) -> None:
+    call = ("github", "fetch-release", "--assets-dir", tmp_path / "a", "--allow-none")
+    ran = repath(*call, "--repo", REPO)
+    assert (ran.code, ran.json["found"], (tmp_path / "a").exists()) == (0, False, False)
+    hidden = repath(*call, "--repo", "someone/hidden")
+    assert (hidden.code, "reading the repository: not found" in hidden.err) == (1, True)
+    assert repath(*call, "--repo", REPO, "--tag", "v1.0.0").code == 2
+
+
+def test_a_release_that_is_there_is_fetched_also_where_none_is_allowed(
+    on_api: FakeGitHub, published: Publication, repath: Any, tmp_path: Path
+) -> None:
+    ran = repath("github", "fetch-release", "--repo", REPO, "--assets-dir", tmp_path / "a", "--allow-none")
+    assert (ran.code, ran.json["found"], ran.json["release_tag"]) == (0, True, "v1.0.0")
+
+
 def test_a_public_release_is_fetched_without_a_token(
     on_api: FakeGitHub, published: Publication, repath: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

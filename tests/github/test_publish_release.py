@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from github_server import API, FAULTS, REPO, FakeGitHub, Request
+from github_server import API, FAULTS, REPO, STOPS, FakeGitHub, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from release_files import write_bundle
@@ -177,7 +177,7 @@ def test_a_run_that_another_one_overtakes_compares_and_tidies_up(
     assert_whole(api, wanted)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, *STOPS])
 @pytest.mark.parametrize("at", range(12))
 def test_a_fault_at_any_request_never_makes_half_a_release(
     api: FakeGitHub, client: GitHubClient, wanted: Publication, fault: str, at: int
@@ -255,7 +255,7 @@ def test_a_client_killed_after_any_request_goes_on_where_it_was(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    faults=st.lists(st.sampled_from([None, None, None, *FAULTS, "rate-out"]), max_size=60),
+    faults=st.lists(st.sampled_from([None, None, None, *FAULTS, *STOPS]), max_size=60),
     rounds=st.integers(1, 3),
 )
 def test_no_sequence_of_faults_makes_half_a_release_and_a_rerun_completes(
@@ -289,6 +289,18 @@ def test_a_model_of_megabytes_is_sent_in_a_stream(
 ) -> None:
     wanted = publication_of(make_bundle("1.0.0", bytes(range(256)) * 12_345), title="RePath Model")
     publish(client, wanted)
+    assert_whole(api, wanted)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_connection_cut_in_the_middle_of_an_upload_is_tried_again(
+    api: FakeGitHub, client: GitHubClient, make_bundle: Callable[..., Path], times: int
+) -> None:
+    wanted = publication_of(make_bundle("1.0.0", bytes(range(256)) * 40_000), title="RePath Model")
+    api.expected = {file.name: file.path.read_bytes() for file in wanted.files}
+    api.break_uploads = times
+    publish(client, wanted)
+    assert api.break_uploads == 0
     assert_whole(api, wanted)
 
 

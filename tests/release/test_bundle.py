@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from candidate_files import comparison_data
 
+from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.release.bundle import build_release
 from pipeline.release.versions import semantic_version
+from pipeline.support.documents import write_json
 from pipeline.support.errors import (
     DigestMismatchError,
+    GateError,
     ModelError,
     OutputError,
     ReleaseError,
@@ -306,3 +310,68 @@ assert not heavy & set(sys.modules)
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def comparison_of(model: Path, labels: Path, *, passed: bool | None = True) -> Comparison:
+    data = comparison_data({"model": digest(model), "labels": digest(labels), "manifest": "0" * 64})
+    reason = {"condition": "recall >= 0.9", "outcome": "not met", "words": "recall is 0.70, below 0.90"}
+    gate = None if passed is None else {"passed": passed, "reasons": [] if passed else [reason]}
+    return Comparison.model_validate({**data, "gate": gate})
+
+
+@pytest.mark.parametrize(
+    ("passed", "error", "why"),
+    [(False, GateError, "recall is 0.70, below 0.90"), (None, ReleaseError, "nothing of the gate")],
+)
+def test_nothing_is_built_where_the_gate_says_no_or_nothing(
+    model_file: ModelFile,
+    labels_file: Path,
+    tmp_path: Path,
+    passed: bool | None,
+    error: type[RepathError],
+    why: str,
+) -> None:
+    model = model_file()
+    judged = comparison_of(model, labels_file, passed=passed)
+    with pytest.raises(error, match=why) as caught:
+        build_release(
+            version="1.0.0", model=model, labels=labels_file, out_root=tmp_path / "dist", comparison=judged
+        )
+    assert caught.value.exit_code == (3 if passed is False else 1)
+    assert not (tmp_path / "dist" / "v1.0.0").exists()
+
+
+def test_a_gate_that_passed_for_another_model_does_not_count(
+    model_file: ModelFile, labels_file: Path, tmp_path: Path
+) -> None:
+    judged = comparison_of(model_file("other.tflite", filler=b"x"), labels_file)
+    with pytest.raises(DigestMismatchError, match="compares another model"):
+        build_release(
+            version="1.0.0",
+            model=model_file(),
+            labels=labels_file,
+            out_root=tmp_path / "dist",
+            comparison=judged,
+        )
+
+
+def test_a_candidate_is_released_by_its_folder(
+    model_file: ModelFile, labels_file: Path, tmp_path: Path, repath: Any
+) -> None:
+    folder = tmp_path / "candidates" / "20260102-030405"
+    folder.mkdir(parents=True)
+    files = {"yolo-repath.tflite": model_file(), "yolo-repath.labels.json": labels_file}
+    for name, source in files.items():
+        (folder / name).write_bytes(source.read_bytes())
+    artifacts = {name: {"filename": name, "sha256": digest(folder / name)} for name in files}
+    metadata = {"run_id": "r7", "bundle": {}, "training": {}, "export": {}, "artifacts": artifacts}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    judged = tmp_path / "compare.json"
+    write_json(judged, comparison_of(files["yolo-repath.tflite"], labels_file))
+    call = ("release", "build-release", "--version", "1.0.0", "--out-root", tmp_path / "dist")
+    built = repath(*call, "--candidate-dir", folder, "--comparison", judged)
+    assert (built.code, built.json["run_id"]) == (0, "r7")
+    assert repath(*call).code == 2
+    assert repath(*call, "--candidate-dir", folder, "--model", folder / "yolo-repath.tflite").code == 2
+    (folder / "yolo-repath.tflite").write_bytes(b"changed")
+    assert repath(*call, "--candidate-dir", folder).code == 1

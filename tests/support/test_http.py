@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from pipeline.support.errors import DownloadError
+from pipeline.support.errors import DownloadError, OutputError
 from pipeline.support.http import HttpClient, Limits
 from pipeline.support.http_adapter import is_public
 
@@ -309,3 +311,43 @@ def test_threads_share_a_client(site: Site) -> None:
 )
 def test_an_address_is_public_or_not(address: str, public: bool) -> None:
     assert is_public(address) is public
+
+
+def test_a_file_is_saved_in_a_stream_with_its_digest(site: Site, client: HttpClient, tmp_path: Path) -> None:
+    body = bytes(range(256)) * 4000
+    url = site.page("/a.zip", body)
+    digest = client.save(url, tmp_path / "a.zip", max_bytes=len(body), total_s=5)
+    assert digest == hashlib.sha256(body).hexdigest()
+    assert (tmp_path / "a.zip").read_bytes() == body
+
+
+def test_a_file_that_breaks_off_is_saved_whole_at_the_next_try(site: Site, tmp_path: Path) -> None:
+    def cut_once(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "10")
+        handler.end_headers()
+        handler.wfile.write(b"12345" if len(site.asked) == 1 else b"1234567890")
+        handler.close_connection = True
+
+    site.pages["/a.zip"] = cut_once
+    with patient(retries=1) as client:
+        client.save(f"{site.url}/a.zip", tmp_path / "a.zip", max_bytes=99, total_s=5)
+    assert (tmp_path / "a.zip").read_bytes() == b"1234567890"
+    assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_file_that_is_too_large_or_not_there_leaves_what_stood(
+    site: Site, client: HttpClient, tmp_path: Path, status: int
+) -> None:
+    (tmp_path / "a.zip").write_bytes(b"before")
+    url = site.page("/a.zip", bytes(1000), status=status)
+    with pytest.raises(DownloadError, match=r"larger than 999 bytes|HTTP 404"):
+        client.save(url, tmp_path / "a.zip", max_bytes=999, total_s=5)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.zip", b"before")]
+
+
+def test_a_disk_that_takes_no_file_is_told_as_such(site: Site, client: HttpClient, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError):
+        client.save(site.page("/a.zip", b"x"), tmp_path / "file" / "a.zip", max_bytes=9, total_s=5)

@@ -183,3 +183,17 @@ def test_an_edit_between_two_steps_outlives_all_of_them(space: Path, repath: Rep
     for step in ("suggest-benchmark-online-bulk --pause-ms 0", "fill-retraining-negatives --no-download"):
         _done(repath("data", *step.split()))
     assert next(row for row in _rows() if row.name == name) == mine
+
+
+def test_a_run_of_the_lifecycle_keeps_what_was_added_to_the_manifest_and_is_then_up_to_date(
+    finished: Path, tmp_path: Path, repath: Repath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished, tmp_path / "sample")
+    monkeypatch.chdir(tmp_path / "sample")
+    manifest = Path("benchmarks/municipal-benchmark-manifest-v2.json")
+    added = _done(repath("evaluation", "seed-negative-benchmark-entries", "--count", "6"))["generated"]
+    assert added
+    rows = read_json(manifest, BenchmarkManifest).images
+    assert repath("run", "--until", "manifest").code == 0
+    assert read_json(manifest, BenchmarkManifest).images == rows
+    assert "manifest     up to date" in repath("run", "--until", "manifest").err

@@ -64,7 +64,7 @@ def test_a_training_leaves_a_proven_candidate_an_early_checkpoint_and_nothing_el
 
 @pytest.mark.slow
 def test_labels_of_any_letters_are_trained_on_and_drawn(bundle: Path, definition, tmp_path: Path) -> None:
-    labels = ["罐头 🥫 <b>", "Flaschen äöü", "$\\bad{"]
+    labels = ["罐头 <b>", "Flaschen äöü", "$\\bad{"]
     classes = {"classes": [{"id": index, "label": label} for index, label in enumerate(labels)]}
     (bundle / "classes.json").write_text(json.dumps(classes))
     options = TrainOptions(model=str(definition(False)), epochs=1, imgsz=64, batch=4, device="cpu", workers=0)

@@ -16,6 +16,7 @@ from pipeline.cli.training_detector import (
     open_model,
 )
 from pipeline.cli.training_export import bundle_of
+from pipeline.contracts.text import on_one_line
 from pipeline.support.files import display_path
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def seed_annotation_boxes(
         row for row in bundle.rows if wants_proposals(row) or (row.state == "negative" and row.row.image_file)
     ]
     seen = detect_rows(looked_at, loaded, conf=floor, max_pixels=space.settings.download.max_pixels)
-    options = SeedOptions(display_path(model, space.root), matched, threshold)
+    options = SeedOptions(on_one_line(display_path(model, space.root)), matched, threshold)
     seeding = plan_seeding(bundle, seen, options, model_sha256=loaded.sha256)
     if not dry_run:
         write_seeding(seeding)

@@ -11,9 +11,10 @@ from pipeline.cli.common import FILE, emit, note, workspace
 from pipeline.cli.training_detector import bundle_options, label_map, name_some
 from pipeline.cli.training_export import bundle_of
 from pipeline.contracts.exchange import IMPORT_REPORT_FILE, ImportReport, Tool
+from pipeline.contracts.text import on_one_line
 from pipeline.support import clock
 from pipeline.support.documents import write_json
-from pipeline.support.errors import IssuesFoundError
+from pipeline.support.errors import IssuesFoundError, UsageError
 from pipeline.support.files import display_path
 
 TOOLS = click.Choice(typing.get_args(Tool))
@@ -134,13 +135,14 @@ def import_annotations(
     A picture with a shape that is no box of the bundle is left as it was. Boxes that come back where they
     were keep their line in the label file, byte for byte.
     """
-    from pipeline.training.bundle_rows import read_bundle
+    from pipeline.training.bundle_rows import picture_sizes, read_bundle
     from pipeline.training.exchange.apply import apply_import, backup_name, report_of
     from pipeline.training.exchange.archive import open_source
     from pipeline.training.exchange.incoming import ImportOptions, plan_import, read_tool
-    from pipeline.training.exchange.outgoing import picture_sizes
 
     space = workspace()
+    if not annotator.isprintable():
+        raise UsageError("--annotator must be one line without control characters")
     options = ImportOptions(label_map(maps), partial, allow_emptied, confirm_proposals, annotator.strip())
     bundle = read_bundle(bundle_of(bundle_root, bundle_dir))
     with open_source(source_path) as source:
@@ -152,9 +154,9 @@ def import_annotations(
     made = report_of(
         plan,
         tool=tool,
-        source=display_path(source_path, space.root),
+        source=on_one_line(display_path(source_path, space.root)),
         source_sha256=digest,
-        bundle_dir=display_path(bundle.directory, space.root),
+        bundle_dir=on_one_line(display_path(bundle.directory, space.root)),
         backup=backup,
         generated_at=clock.timestamp(),
     )

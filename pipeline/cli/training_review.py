@@ -48,8 +48,7 @@ def review_annotations(
     Pictures stand in the file itself; it opens from the disk and asks nothing of any server.
     """
     from pipeline.support.box_evaluation import require_hotcoco
-    from pipeline.training.bundle_rows import read_bundle
-    from pipeline.training.exchange.outgoing import picture_sizes
+    from pipeline.training.bundle_rows import picture_sizes, read_bundle
     from pipeline.training.review import build_review
     from pipeline.training.validate import validate_bundle
 

@@ -103,7 +103,8 @@ def _in_markdown(text: str) -> str:
 _INSTRUCTIONS = """\
 # Annotation bundle {run_id}
 
-1. Open `{images}/` in a tool that writes YOLO boxes (for example CVAT, Label Studio or labelImg).
+1. Open `{images}/` in a tool that writes YOLO boxes (for example labelImg). For CVAT and Label Studio
+   `repath training export-annotations` writes what they read, and `import-annotations` takes it back.
 2. Draw a tight box around **every** item of the classes below, also where a picture shows several, or one of
    another class than its row in `annotations-template.csv` names. An item without a box teaches the
    detector not to see it.

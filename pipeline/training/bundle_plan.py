@@ -24,6 +24,8 @@ from pipeline.support.runs import run_named
 from pipeline.support.sources import SourceFinder
 from pipeline.training.annotations import Drawn, annotation_classes, read_drawn
 from pipeline.training.bundle_pictures import Located, locate_pictures, sample_stems
+from pipeline.training.proposed import unconfirmed_rows
+from pipeline.training.validate import read_bundle_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,14 @@ def plan_bundle(manifest_path: Path, out_dir: Path, run_id: str, options: Bundle
             f"{manifest_path} holds no samples", hint="Give rows named retrain_* a picture first."
         )
     stems = sample_stems(manifest.samples, source=str(manifest_path))
-    drawn, classes = _classes_and_boxes(manifest, stems, options)
+    left_out = _proposals_in(options.annotations)
+    drawn, classes = _classes_and_boxes(manifest, stems, options, left_out)
     warnings = _check_labels(manifest, manifest_path, drawn, options)
+    if left_out:
+        warnings.append(
+            f"{options.annotations}: the boxes of {len(left_out)} pictures are left out, since they are "
+            "proposals that nobody confirmed"
+        )
     _require_same_classes(directory, classes)
     finder = SourceFinder(manifest_path, root=options.root)
     return BundlePlan(
@@ -104,8 +112,20 @@ def plan_bundle(manifest_path: Path, out_dir: Path, run_id: str, options: Bundle
     )
 
 
+def _proposals_in(annotations: Path | None) -> frozenset[str]:
+    """Return the stems of the label files in a bundle's ``labels/`` that no person has confirmed."""
+    if annotations is None or annotations.resolve().name != LABELS:
+        return frozenset()
+    bundle = annotations.resolve().parent
+    if not (bundle / TEMPLATE_FILE).is_file():
+        return frozenset()
+    rows = read_bundle_rows(bundle)
+    unconfirmed = set(unconfirmed_rows(bundle, rows))
+    return frozenset(row.labels.stem for row in rows if row.id in unconfirmed)
+
+
 def _classes_and_boxes(
-    manifest: RetrainingManifest, stems: dict[str, str], options: BundleOptions
+    manifest: RetrainingManifest, stems: dict[str, str], options: BundleOptions, left_out: frozenset[str]
 ) -> tuple[dict[str, list[Drawn]], list[str]]:
     """Read the boxes of ``annotations``; classes are the labels of samples and boxes."""
     needed = {sample.label for sample in manifest.samples if sample.label is not None}
@@ -114,7 +134,8 @@ def _classes_and_boxes(
         own = annotation_classes(options.annotations)
         negatives = frozenset(sample.id for sample in manifest.samples if sample.is_negative)
         known = own or list(options.class_order or sorted(needed))
-        drawn = read_drawn(options.annotations, stems, known, negatives=negatives)
+        wanted = {key: stem for key, stem in stems.items() if stem not in left_out}
+        drawn = read_drawn(options.annotations, wanted, known, negatives=negatives)
         needed |= {item.label for items in drawn.values() for item in items}
     if options.class_order is None:
         return drawn, sorted(needed)

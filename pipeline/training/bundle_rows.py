@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -24,7 +25,9 @@ from pipeline.support.documents import read_csv, read_json
 from pipeline.support.errors import ContractError, Fault, ImageError, InputError
 from pipeline.support.files import open_input
 from pipeline.support.images import MAX_PIXELS, inspect_image, read_image_bytes
-from pipeline.support.yolo_labels import MAX_BYTES, LineFault, YoloBox, parse_labels
+from pipeline.support.pool import cores
+from pipeline.support.progress import track
+from pipeline.support.yolo_labels import MAX_BYTES, LineFault, YoloBox, corners_of, parse_labels
 from pipeline.training.bundle_files import ANNOTATED, PROPOSED, TODO
 from pipeline.training.proposed import is_unconfirmed, read_proposals
 from pipeline.training.validate import BundleRow, read_bundle_rows
@@ -122,26 +125,32 @@ def read_bundle(bundle_dir: Path) -> BundleView:
     )
 
 
-def picture_size(row: BundleRow, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Return width and height of a row's picture, upright, decoded whole.
-
-    Raises:
-        InputError: it is missing.
-        ImageError: it cannot be used.
-    """
-    data = read_image_bytes(row.image, source=row.image_file)
-    info = inspect_image(data, source=row.image_file, max_pixels=max_pixels)
-    return info.width, info.height
+def picture_sizes(
+    rows: Sequence[AnnotatedRow], *, max_pixels: int = MAX_PIXELS
+) -> dict[str, tuple[int, int] | str]:
+    """Return width and height of every row's picture, decoded whole; or in words why there is none."""
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
+        sizes = pool.map(lambda row: _size_or_reason(row.row, max_pixels), rows)
+        found = list(track(sizes, total=len(rows), what="Reading pictures"))
+    return dict(zip((row.id for row in rows), found, strict=True))
 
 
-def size_or_reason(row: BundleRow, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int] | str:
-    """Return the size of a row's picture, or in words why there is none."""
+def corners_within(box: YoloBox, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return a box's corners in pixels, cut at the picture's edges, over which a rounding may reach."""
+    x1, y1, x2, y2 = corners_of(box, size)
+    width, height = size
+    return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+
+
+def _size_or_reason(row: BundleRow, max_pixels: int) -> tuple[int, int] | str:
     if not row.image_file:
         return "the bundle has no picture of this row"
     try:
-        return picture_size(row, max_pixels=max_pixels)
+        data = read_image_bytes(row.image, source=row.image_file)
+        info = inspect_image(data, source=row.image_file, max_pixels=max_pixels)
     except (InputError, ImageError) as error:
         return error.message
+    return info.width, info.height
 
 
 def _require_label_files(bundle_dir: Path, rows: Sequence[BundleRow]) -> None:

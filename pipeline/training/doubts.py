@@ -15,8 +15,7 @@ from pipeline.contracts.manifest import ManifestBox
 from pipeline.contracts.results import Detection, ResultRow
 from pipeline.support.box_evaluation import likely_label_errors
 from pipeline.support.yolo_labels import corners_of
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
-from pipeline.training.exchange.outgoing import corners_within
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 
 WORDS = {
     "wrong_label": "label may be wrong",
@@ -161,7 +160,7 @@ def _unusual(bundle: BundleView, sizes: Mapping[str, tuple[int, int] | str]) -> 
             continue
         for index, box in enumerate(row.boxes):
             width, height = box.width * size[0], box.height * size[1]
-            measured[box.class_id, "proportions"].append((math.log(width / height), row.id, index))
+            measured[box.class_id, "shape"].append((math.log(width / height), row.id, index))
             measured[box.class_id, "size"].append((math.log(box.width * box.height), row.id, index))
     found: dict[str, list[Doubt]] = defaultdict(list)
     for (class_id, what), values in measured.items():

@@ -15,9 +15,8 @@ from pipeline.support.page import render_page
 from pipeline.support.pool import cores, spread
 from pipeline.support.progress import track
 from pipeline.support.thumbnails import LARGE, Thumbnail, thumbnail
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 from pipeline.training.doubts import WORDS, Doubt, detector_doubts, geometric_doubts
-from pipeline.training.exchange.outgoing import corners_within
 
 PICTURES_BYTES = 9_000_000
 """JPEG bytes of all pictures together; base64 makes four thirds of them."""
@@ -77,6 +76,11 @@ class ReviewCard:
     def name(self) -> str:
         """The row's id."""
         return self.row.id
+
+    @property
+    def status(self) -> str:
+        """What the template says under ``status``, in lower case."""
+        return self.row.status
 
     @property
     def text_size(self) -> float:
@@ -148,6 +152,7 @@ def build_review(
     kinds = Counter(kind for each in doubts.values() for kind in {doubt.kind for doubt in each})
     states: Counter[str] = Counter(card.row.state for card in cards)
     labels = Counter(label for card in cards for label in card.labels)
+    statuses = Counter(card.status for card in cards if card.status)
     shown_kinds = Counter(kind for card in cards for kind in card.kinds)
     html = render_page(
         "pipeline.training",
@@ -165,6 +170,8 @@ def build_review(
             "state_words": STATES,
             "labels": sorted(labels.items()),
             "label_numbers": {label: number for number, label in enumerate(sorted(labels), start=1)},
+            "statuses": sorted(statuses.items()),
+            "status_numbers": {status: number for number, status in enumerate(sorted(statuses), start=1)},
             "classes": bundle.classes,
             "doubtful": sum(bool(each) for each in doubts.values()),
             "detector": looked.model if looked else None,

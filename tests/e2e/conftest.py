@@ -47,6 +47,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (space / "holdout-overrides.json").write_text('{"labels": {}}\n')
     (space / "folders.json").write_text('{"Light Bulb": ["bulbs"]}\n')
     (space / "classes" / "bulbs").mkdir(parents=True)
+    coco = {"images": [{"id": 1, "file_name": "x.png"}], "categories": [], "annotations": []}
+    (space / "coco.json").write_text(json.dumps(coco))
     return space
 
 

@@ -10,6 +10,7 @@ from bad_input import (
     BENCHMARK,
     BUILD_BUNDLE,
     BUNDLE,
+    EXPORT,
     HOLDOUT,
     LABELED,
     MANIFEST,
@@ -18,6 +19,7 @@ from bad_input import (
     RESOLVE,
     RESOLVED,
     RETRAINING,
+    SEED_BOXES,
     TRAIN,
     VALIDATE,
     VERIFY,
@@ -110,6 +112,8 @@ def test_a_path_in_a_bundle_may_not_leave_it(
     field = "image_file" if column == 1 else "label_file"
     refused(repath, space, VALIDATE, template.name, f"line 4 ({cells[0]}), column {field}")
     refused(repath, space, TRAIN, template.name, f"line 4 ({cells[0]}), column {field}")
+    refused(repath, space, EXPORT, template.name, f"line 4 ({cells[0]}), column {field}")
+    refused(repath, space, SEED_BOXES, template.name, f"line 4 ({cells[0]}), column {field}")
 
 
 @pytest.mark.parametrize("name", ["../outside.jpg", "/etc/hostname", "a/b", "..", "C:\\x"])

@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_input import BENCHMARK, BUILD_BUNDLE, COMPARE, HOLDOUT, KAGGLE, RESOLVE, Repath, refused
+from bad_input import (
+    BENCHMARK,
+    BUILD_BUNDLE,
+    BUILD_QUEUE,
+    COMPARE,
+    HOLDOUT,
+    KAGGLE,
+    MERGE_QUEUE,
+    RESOLVE,
+    Repath,
+    refused,
+)
 from workspaces import PROGRAM, digests, program
 
 WRITERS = {
@@ -21,15 +32,23 @@ WRITERS = {
     "deduped": "data dedupe-benchmark-labeled --out {}",
     "retraining": "training build-retraining-manifest --out {}",
     "validated": "training validate-annotation-bundle --out {}",
+    "reviewed": "training review-annotations --out {}",
     "holdout": HOLDOUT + " --out {}",
     "compared": COMPARE + " --out {}",
     "results": BENCHMARK + " --out {}",
     "resolved": RESOLVE + " --out {} --no-copy-local",
+    "queue": BUILD_QUEUE + " --out {}.csv",
+    "merged": MERGE_QUEUE + " --out {}",
+    "progress": "evaluation sync-benchmark-progress --report {}",
+    "expansion": "evaluation plan-benchmark-coverage-expansion --out {}",
+    "unresolved": "evaluation export-unresolved-benchmark-rows --out {}.csv",
+    "negatives": "evaluation seed-negative-benchmark-entries --count 40 --out {}",
 }
 """Commands that write one file."""
 
 FOLDER_WRITERS = {
     "bundle": BUILD_BUNDLE + " --out-dir {}",
+    "exported": "training export-annotations --to coco --out {}",
     "release": "release build-release --version 3.0.0 --model m.tflite --labels m.labels.json --out-root {}",
     "assets": "training promote-candidate-model --candidate-id c --assets-dir {} --write-metadata",
     "cache": RESOLVE + " --cache-dir {} --out o.json",

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import report_cases as cases
+from browser_pages import DESKTOP, PHONE, PICTURES, launched, opened, violations
 
 from pipeline.cli.main import run
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core checks the page")
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 375, "height": 800}
-PICTURES = """async () => {
-  for (const node of document.querySelectorAll("details")) node.open = true;
-  const sources = [...document.querySelectorAll("image")].map((node) => node.href.baseVal);
-  sources.push(...[...document.images].map((node) => node.src));
-  return Promise.all(sources.map(async (source) => {
-    const picture = new Image();
-    picture.src = source;
-    await picture.decode();
-    return picture.naturalWidth;
-  }));
-}"""
-
-
-@dataclass
-class Opened:
-    """A page, and what it said and asked for."""
-
-    page: Any
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("chromium is not installed (apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, headless=True, args=FLAGS)
-        yield opened
-        opened.close()
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +54,6 @@ def written(space: Path) -> Path:
     given = [part for flag, name in flags.items() for part in (flag, str(benchmarks / name))]
     assert run(["evaluation", "report", *given]) == 0
     return benchmarks / "report.html"
-
-
-def opened(browser: Any, report: Path, *, scheme: str = "light", size: Any = None, **more: Any) -> Opened:
-    page = browser.new_page(color_scheme=scheme, viewport=size or DESKTOP, **more)
-    found = Opened(page)
-    page.on("console", lambda message: found.said.append(message.text))
-    page.on("pageerror", lambda error: found.said.append(str(error)))
-    page.on("request", lambda request: found.asked.append(request.url))
-    page.goto(report.as_uri())
-    return found
 
 
 def test_it_opens_without_a_word_on_the_console_and_asks_nothing_of_the_network(
@@ -170,9 +124,7 @@ def test_axe_finds_no_violation(
     browser: Any, scheme: str, size: Any, kind: str, request: pytest.FixtureRequest
 ) -> None:
     page = opened(browser, request.getfixturevalue(kind), scheme=scheme, size=size).page
-    page.evaluate("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
-    found = axe.Axe().run(page).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("kind", ["report", "hostile"])

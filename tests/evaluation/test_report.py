@@ -6,13 +6,13 @@ import io
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import report_cases as cases
+from html_pages import Page
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -36,34 +36,6 @@ HOSTILE = [
     "\u202etxt.exe\u202c", "&lt;b&gt;", "W" * 400, "]]>--><!--",
     "data:text/html,<script>alert(1)</script>", "`'\"<>&",
 ]  # fmt: skip
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    def addresses(self) -> list[str]:
-        found = [
-            value for _, attributes in self.tags for name, value in attributes.items() if name in ADDRESS
-        ]
-        return [value or "" for value in found]
-
-
-ADDRESS = {"href", "src", "srcset", "action", "data", "xlink:href", "formaction", "poster", "background"}
 
 
 @pytest.fixture

@@ -278,6 +278,26 @@ def test_drawn_boxes_never_get_other_class_ids_behind_their_back(
     assert Path("bundles/r2/labels/foil_0.txt").read_text().startswith("2 0.4")
 
 
+def test_proposals_stay_proposals_when_the_bundle_is_built_again_and_reach_no_other(
+    ten: list[dict[str, Any]], repath: Callable[..., Any]
+) -> None:
+    assert repath(*BUILD).code == 0
+    for name, status in (("foil_0", "proposed"), ("foil_1", "done")):
+        (BUNDLE / f"labels/{name}.txt").write_text("1 0.4 0.4 0.2 0.2\n")
+        path = BUNDLE / "annotations-template.csv"
+        lines = path.read_text().splitlines()
+        at = next(index for index, line in enumerate(lines) if line.startswith(name))
+        lines[at] = lines[at].replace(",todo,", f",{status},")
+        path.write_text("\n".join(lines) + "\n")
+    assert repath(*BUILD).code == 0
+    assert "foil_0.txt,false,Foil,1,proposed" in (BUNDLE / "annotations-template.csv").read_text()
+    ran = repath(*BUILD[:-1], "r2", "--annotations", BUNDLE / "labels")
+    assert ran.code == 0, ran.err
+    assert "the boxes of 1 pictures are left out, since they are proposals" in ran.err
+    assert Path("bundles/r2/labels/foil_0.txt").read_text() == ""
+    assert Path("bundles/r2/labels/foil_1.txt").read_text().startswith("1 0.4")
+
+
 def test_pictures_that_cannot_be_had_are_listed_with_the_reason(
     ten: list[dict[str, Any]], repath: Callable[..., Any]
 ) -> None:

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from pipeline.contracts.bundle import TemplateRow
 from pipeline.contracts.exchange import Tool
 from pipeline.support.yolo_labels import YoloBox, box_of, corners_of
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 from pipeline.training.exchange.archive import open_source
 from pipeline.training.exchange.incoming import Import, ImportOptions, plan_import, read_tool
 from pipeline.training.exchange.model import Outgoing, OutPicture, Region
-from pipeline.training.exchange.outgoing import corners_within, tool_files
+from pipeline.training.exchange.outgoing import tool_files
 from pipeline.training.validate import BundleRow
 
 Repath = Callable[..., Any]
@@ -135,6 +135,8 @@ def check_cvat(xml: bytes, labels: bytes, classes: tuple[str, ...]) -> None:
         assert re.fullmatch("#[0-9a-f]{6}", label.findtext("color") or "")
         assert label.find("attributes") is not None
     assert [image.get("id") for image in images] == [str(index) for index in range(len(images))]
+    names = [image.attrib["name"] for image in images]
+    assert names == sorted(names), "the order in which CVAT numbers the frames of a task"
     for image in images:
         width, height = float(image.attrib["width"]), float(image.attrib["height"])
         assert image.attrib["name"]

@@ -225,6 +225,7 @@ def test_labels_are_matched_by_name_and_mapped_where_the_user_says_so(
     source = cvat(tmp_path, CAN_1.format(inside))
     assert imported(repath, bundle, "cvat", source).json["problem_kinds"] == {"unknown_label": 1}
     assert imported(repath, bundle, "cvat", source, "--map", "Tin=Kettle").code == 2
+    assert imported(repath, bundle, "cvat", source, "--annotator", "Ben\nAna").code == 2
     ran = imported(repath, bundle, "cvat", source, "--map", "Tin=Aluminum Can", "--annotator", "Ben")
     assert ran.json["pictures_changed"] == 1
     assert [line.split()[0] for line in labels(bundle, "can-1").splitlines()] == ["1", "0"]
@@ -686,6 +687,18 @@ def test_interrupted_anywhere_the_drawn_boxes_can_be_had_and_the_import_run_agai
     assert imported(repath, bundle, "cvat", source).code == 0
     assert labels(bundle, "can-1") == "1 0.129167 0.233333 0.241667 0.422222\n"
     assert bundles.template(bundle)["bottle-1"]["status"] == "annotated"
+
+
+def test_backups_do_not_follow_a_link_out_of_the_bundle(bundle: Path, repath: Repath, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (bundle / "backups").symlink_to(tmp_path / "outside")
+    ran = imported(
+        repath, bundle, "cvat", cvat(tmp_path, CAN_1.format(BOX.format("Glass Bottle", 1, 2, 30, 40, "")))
+    )
+    assert ran.code == 1
+    assert "leaves the bundle" in ran.err
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert labels(bundle, "can-1") == DRAWN[0].boxes
 
 
 # Any bytes at all.

@@ -247,6 +247,30 @@ def test_validation_counts_proposals_and_training_stops_at_them(
     assert "unconfirmed_proposals" not in confirmed.json
 
 
+def test_the_whole_run_stops_at_proposals_too_unless_it_may_train_on_them(
+    repath: Repath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert repath("init", tmp_path / "space", "--sample").code == 0
+    monkeypatch.chdir(tmp_path / "space")
+    assert repath("run", "--until", "validate").code == 0
+    (bundle,) = Path("training/bundles").iterdir()
+    row = next(row for row in read_bundle(bundle).rows if not row.row.is_negative)
+    row.row.labels.write_text("")
+    bundles.set_status(bundle, row.id, "todo")
+    found = model(tmp_path / "m.tflite", [[8, 8, 24, 40, 0.9, 0]], [row.row.class_label])
+    assert seeded(repath, bundle, found).json["proposed_pictures"] == 1
+    stopped = repath("run", "--until", "validate")
+    assert stopped.code == 1
+    assert "the boxes of 1 pictures are a detector's proposals" in stopped.err
+    settings = Path("repath.toml")
+    settings.write_text(settings.read_text().replace("# accept_proposals = false", "accept_proposals = true"))
+    assert repath("run", "--until", "validate").code == 0
+    settings.write_text(settings.read_text().replace("accept_proposals = true", "accept_proposals = false"))
+    assert repath("run", "--until", "validate").code == 1
+    bundles.set_status(bundle, row.id, "done", "Ana")
+    assert repath("run", "--until", "validate").code == 0
+
+
 def test_a_template_that_names_another_file_as_label_file_is_refused(
     bundle: Path, detector: Path, repath: Repath
 ) -> None:

@@ -6,7 +6,8 @@ from pipeline.contracts.bundle import LABELS, TEMPLATE_COLUMNS, TEMPLATE_FILE
 from pipeline.contracts.exchange import BACKUPS, ImportReport, ImportSummary, Tool
 from pipeline.support import clock
 from pipeline.support.documents import write_csv
-from pipeline.support.files import copy_file, write_text
+from pipeline.support.errors import OutputError
+from pipeline.support.files import copy_file, is_within, write_text
 from pipeline.training.exchange.incoming import Import
 
 
@@ -35,6 +36,8 @@ def apply_import(plan: Import, backup: str | None) -> None:
     if backup is None:
         return
     kept = bundle.directory / backup
+    if not is_within(kept, bundle.directory):
+        raise OutputError(f"{kept.parent} is a link that leaves the bundle", hint="Remove the link.")
     copy_file(bundle.directory / TEMPLATE_FILE, kept / TEMPLATE_FILE)
     changed = [row for row in bundle.rows if row.id in plan.labels]
     for row in changed:

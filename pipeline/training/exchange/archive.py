@@ -64,10 +64,12 @@ class Source:
         Raises:
             InputError: as `read`, or it is not UTF-8.
         """
+        data = self.read(name)
         try:
-            return self.read(name).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InputError(f"{self.described(name)}: not UTF-8") from None
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise InputError(f"{self.described(name)}: not UTF-8 at line {line}") from None
 
     def json(self, name: str) -> Any:
         """Return a JSON file as plain data.

@@ -49,7 +49,8 @@ def cvat_files(bundle: Outgoing) -> dict[str, bytes]:
         for key, value in (("name", name), ("color", colour(index)), ("type", "rectangle")):
             ET.SubElement(label, key).text = xml_text(value)
         ET.SubElement(label, "attributes")
-    for index, picture in enumerate(bundle.pictures):
+    # CVAT orders the pictures of a task by name, and takes a number for the frame where a name fits none.
+    for index, picture in enumerate(sorted(bundle.pictures, key=lambda each: each.name)):
         root.append(_image(index, picture))
     ET.indent(root)
     constructor = [

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 from pipeline.contracts.bundle import TemplateRow
 from pipeline.contracts.exchange import ImportProblem, PictureChange, ProblemKind, Tool
+from pipeline.contracts.text import on_one_line
 from pipeline.support.errors import UsageError
 from pipeline.support.yolo_labels import box_of, labels_text
 from pipeline.training.bundle_files import ANNOTATED, TODO
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within
 from pipeline.training.exchange.archive import Source
 from pipeline.training.exchange.coco import read_coco
 from pipeline.training.exchange.compare import Compared, Placed, compare_boxes
 from pipeline.training.exchange.cvat import read_cvat
 from pipeline.training.exchange.label_studio import read_label_studio
 from pipeline.training.exchange.model import HARMLESS, OF_ONE_SHAPE, Finding, ReadPicture, ReadRegion
-from pipeline.training.exchange.outgoing import corners_within
 from pipeline.training.exchange.row_finder import RowFinder
 from pipeline.training.exchange.yolo import read_yolo
 from pipeline.training.proposals import class_of
@@ -240,7 +240,8 @@ class _Picture:
         plan.kept += compared.kept
         if compared.changed or row.faults:
             plan.labels[row.id] = labels_text(compared.boxes)
-        status = self._status(len(compared.boxes), stays_proposed=stays_proposed)
+        untouched = stays_proposed or (not compared.boxes and not compared.changed)
+        status = row.status if untouched else self._status(len(compared.boxes))
         template = row.template
         if status != row.status:
             template = unmarked(template).replace(status=status)
@@ -265,10 +266,10 @@ class _Picture:
             )
         )
 
-    def _status(self, boxes: int, *, stays_proposed: bool) -> str:
+    def _status(self, boxes: int) -> str:
         """Return the row's status afterwards; one that a person chose stays."""
         row = self.row
-        if row.row.is_negative or stays_proposed:
+        if row.row.is_negative:
             return row.status
         ours = row.status in {"", TODO, ANNOTATED} or row.is_proposed
         return (ANNOTATED if boxes else TODO) if ours else row.status
@@ -286,15 +287,9 @@ def _report(
     plan.problems.append(
         ImportProblem(
             kind=finding.kind,
-            picture=_on_one_line(picture.name or (row.id if row else "")),
+            picture=on_one_line(picture.name or (row.id if row else "")),
             id=row.id if row else None,
-            reason=_on_one_line(finding.reason),
+            reason=on_one_line(finding.reason),
             held_back=row is not None and _holds_back(finding, partial=partial),
         )
     )
-
-
-def _on_one_line(text: str) -> str:
-    """Return text of a file that is not trusted as a report may hold it."""
-    kept = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return kept if len(kept) <= 300 else f"{kept[:299]}…"

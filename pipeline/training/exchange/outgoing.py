@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,14 +11,11 @@ from pipeline.contracts.exchange import Tool
 from pipeline.support.errors import InputError, OutputError
 from pipeline.support.files import atomic_writer, copy_file, open_input, staged_directory, write_bytes
 from pipeline.support.images import MAX_PIXELS
-from pipeline.support.pool import cores
-from pipeline.support.progress import track
-from pipeline.support.yolo_labels import YoloBox, corners_of
-from pipeline.training.bundle_rows import AnnotatedRow, BundleView, size_or_reason
+from pipeline.training.bundle_rows import AnnotatedRow, BundleView, corners_within, picture_sizes
 from pipeline.training.exchange.coco import coco_files
 from pipeline.training.exchange.cvat import cvat_files
 from pipeline.training.exchange.label_studio import LOCAL_FILES, label_studio_files
-from pipeline.training.exchange.model import Corners, Outgoing, OutPicture, Region
+from pipeline.training.exchange.model import Outgoing, OutPicture, Region
 from pipeline.training.exchange.yolo import yolo_files
 
 IMAGES = "images"
@@ -131,23 +127,6 @@ def write_export(out: Path, files: Mapping[str, bytes], images: Mapping[str, Pat
             with open_input(path) as picture, archive.open(_info(name, zipfile.ZIP_STORED), "w") as member:
                 while chunk := picture.read(_CHUNK):
                     member.write(chunk)
-
-
-def picture_sizes(
-    rows: list[AnnotatedRow], *, max_pixels: int = MAX_PIXELS
-) -> dict[str, tuple[int, int] | str]:
-    """Return width and height of every row's picture, or in words why there is none."""
-    with ThreadPoolExecutor(max_workers=cores()) as pool:
-        sizes = pool.map(lambda row: size_or_reason(row.row, max_pixels=max_pixels), rows)
-        found = list(track(sizes, total=len(rows), what="Reading pictures"))
-    return dict(zip((row.id for row in rows), found, strict=True))
-
-
-def corners_within(box: YoloBox, size: tuple[int, int]) -> Corners:
-    """Return a box's corners in pixels, cut at the picture's edges, over which a rounding may reach."""
-    x1, y1, x2, y2 = corners_of(box, size)
-    width, height = size
-    return max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
 
 
 def _picture(row: AnnotatedRow, size: tuple[int, int], bundle: BundleView) -> OutPicture:

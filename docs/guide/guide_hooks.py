@@ -13,7 +13,7 @@ from typing import Any
 import guide_commands
 import guide_formats
 import guide_picture
-from guide_text import text
+import guide_text
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -53,7 +53,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Fill the places of a page, and lead links to other files of the repository to where it is published."""
     docs = Path(config.docs_dir)
-    filled = _PLACE.sub(lambda found: _made(found[1], page.file.src_uri), markdown)
+    indented = guide_text.four_spaces(markdown)
+    filled = _PLACE.sub(lambda found: _made(found[1], page.file.src_uri), indented)
     return _LINK.sub(lambda found: f"]({_published(found[1], docs / page.file.src_uri, docs)}", filled)
 
 
@@ -85,7 +86,7 @@ def _command_tables(root: guide_commands.Node, start: str) -> Iterator[str]:
     yield guide_commands.command_table(alone, start=start)
     for group in root.children:
         if group.children:
-            yield f"## {group.name}\n\n{text(group.short)}\n"
+            yield f"## {group.name}\n\n{guide_text.text(group.short)}\n"
             yield guide_commands.command_table(group.children, start=start)
 
 

@@ -33,6 +33,23 @@ def _shown(plain: str) -> str:
     return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", html.escape(plain, quote=False))
 
 
+def four_spaces(markdown: str) -> str:
+    """Indent what belongs to an entry of a numbered list as MkDocs reads it.
+
+    GitHub takes three spaces, the width of ``1. ``; Python's Markdown takes four, and else ends the list.
+    """
+    lines = []
+    inside = fenced = False
+    for line in markdown.split("\n"):
+        fenced ^= line.startswith("```")
+        if not fenced and re.match(r"\d\. ", line):
+            inside = True
+        elif line.strip() and not line.startswith("   "):
+            inside = False
+        lines.append(f" {line}" if inside and line.startswith("   ") else line)
+    return "\n".join(lines)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table of cells that are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]

@@ -151,12 +151,15 @@ def table(title: str, rows: Sequence[tuple[str, object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(title=title or None, show_header=False, title_justify="left", title_style="bold", box=None)
+    console = Console(stderr=True)
+    if title:  # a title of the table's own would be broken to the table's width
+        console.print(Text(title, style="bold"))
+    grid = Table(show_header=False, box=None)
     grid.add_column(style="dim")
     grid.add_column()
     for key, value in rows:
         grid.add_row(Text(str(key)), Text("–" if value is None else str(value)))
-    Console(stderr=True).print(grid)
+    console.print(grid)
 
 
 def note(message: str) -> None:

@@ -39,6 +39,11 @@ from pipeline.support.files import display_path
     help="TOML or JSON file: label to folder names, the best first. Without it [kaggle.folders] of "
     "repath.toml.",
 )
+@click.option(
+    "--retraining",
+    is_flag=True,
+    help="Also serve the retrain_positive_* rows of the labeled CSV, behind those of the manifest.",
+)
 @root_option
 def suggest_benchmark_from_kaggle(
     manifest: Path,
@@ -47,6 +52,7 @@ def suggest_benchmark_from_kaggle(
     out: Path | None,
     merge_into: Path,
     folders_file: Path | None,
+    retraining: bool,
     root: Path | None,
 ) -> None:
     """Give todo rows pictures out of class folders."""
@@ -78,6 +84,7 @@ def suggest_benchmark_from_kaggle(
         cache_dir=cache_dir,
         used=used_pictures(book.rows, SourceFinder(merge_into, root=root)),
         max_pixels=space.settings.download.max_pixels,
+        retraining=retraining,
     )
     result = suggester.suggest(wanted, book, source=str(manifest))
     if out is not None:

@@ -51,11 +51,12 @@ def suggest_benchmark_online(
     timeout_ms: int,
     max_retries: int,
     include_previous_failures: bool,
+    dry_run: bool,
     api_url: str | None,
 ) -> None:
     """Search Wikimedia Commons for rows without a picture."""
     rows = _read_input(input_path)
-    sheet = Sheet(open_book(merge_into), merge_into, out)
+    sheet = Sheet(open_book(merge_into), merge_into, out, dry_run)
     aliases = aliases_of(taxonomy)
     wanted, failed, by_hand = commons.wanting(
         _as_merged(rows, sheet.book), include_previous_failures=include_previous_failures
@@ -65,7 +66,8 @@ def suggest_benchmark_online(
     network.search([targets], sheet, known=[*rows, *sheet.book.rows], aliases=aliases)
     _tell(
         sheet,
-        {"attempted": len(targets), "offset": offset, "unresolved_pool": len(wanted)},
+        {"offset": offset, "unresolved_pool": len(wanted)},
+        targets=targets,
         failed=failed,
         by_hand=by_hand,
         title="Pictures from Wikimedia Commons",
@@ -107,6 +109,7 @@ def suggest_benchmark_online_bulk(
     timeout_ms: int,
     max_retries: int,
     include_previous_failures: bool,
+    dry_run: bool,
     api_url: str | None,
 ) -> None:
     """Search Wikimedia Commons for many rows, pass by pass, with a pause between requests.
@@ -115,7 +118,7 @@ def suggest_benchmark_online_bulk(
     the rows that were not searched for yet.
     """
     rows = _read_input(input_path)
-    sheet = Sheet(open_book(merge_into), merge_into, out)
+    sheet = Sheet(open_book(merge_into), merge_into, out, dry_run)
     aliases = aliases_of(taxonomy)
     wanted, failed, by_hand = commons.wanting(
         _as_merged(rows, sheet.book), include_previous_failures=include_previous_failures
@@ -124,16 +127,16 @@ def suggest_benchmark_online_bulk(
     targets = [wanted[start : start + limit] for start in starts]
     network = Network(timeout_ms, max_retries, api_url, pause_ms)
     told = network.search(targets, sheet, known=[*rows, *sheet.book.rows], aliases=aliases)
-    attempted = sum(map(len, targets))
+    chosen = [row for one in targets for row in one]
     _tell(
         sheet,
         {
             "passes": [{"offset": start, **one} for start, one in zip(starts, told, strict=True)],
-            "attempted": attempted,
             "offset": offset,
             "unresolved_pool": len(wanted),
-            "not_reached": len(wanted) - attempted,
+            "not_reached": len(wanted) - len(chosen),
         },
+        targets=chosen,
         failed=failed,
         by_hand=by_hand,
         title="Pictures from Wikimedia Commons, in bulk",
@@ -164,6 +167,7 @@ def suggest_negative_online(
     timeout_ms: int,
     max_retries: int,
     include_previous_failures: bool,
+    dry_run: bool,
     api_url: str | None,
 ) -> None:
     """Search Wikimedia Commons for negatives without a picture: those of the manifest and of the CSV."""
@@ -172,7 +176,7 @@ def suggest_negative_online(
     images = read_json(manifest, BenchmarkManifest).images
     named = [(f"images[{n}]", row) for n, row in enumerate(images) if row.is_negative and not row.is_ready]
     refuse_names_twice(str(manifest), [(where, row.name) for where, row in named])
-    sheet = Sheet(open_book(merge_into), merge_into, out)
+    sheet = Sheet(open_book(merge_into), merge_into, out, dry_run)
     known = _known(input_path)
     scenes = negative_scenes(images, sheet.book)
     wanted, failed, by_hand = commons.wanting(
@@ -186,11 +190,11 @@ def suggest_negative_online(
     _tell(
         sheet,
         {
-            "attempted": len(targets),
             "offset": offset,
             "unresolved_pool": len(wanted),
             "conflicts": scenes.conflicts,
         },
+        targets=targets,
         failed=failed,
         by_hand=by_hand,
         title="Negatives from Wikimedia Commons",
@@ -201,34 +205,40 @@ def _tell(
     sheet: Sheet,
     figures: dict[str, object],
     *,
+    targets: Sequence[LabeledRow],
     failed: Sequence[LabeledRow],
     by_hand: Sequence[LabeledRow],
     title: str,
 ) -> None:
-    """Print what a search came to."""
+    """Print what a search came to, or in a dry run what would be searched for."""
     root = workspace().root
     sheet.told()
+    merged = "nothing (dry run)" if sheet.dry_run else display_path(sheet.merge_into, root)
+    wanting = {"wanting": [row.name for row in targets]} if sheet.dry_run else {}
     emit(
         {
+            "attempted": 0 if sheet.dry_run else len(targets),
+            **wanting,
             **figures,
             "skipped_previously_attempted": len(failed),
             "left_to_a_person": [row.name for row in by_hand[:LISTED]],
             "matched_rows": sheet.found,
             "no_match_rows": len(sheet.rows) - sheet.found,
             "failed": sheet.errors,
-            "output": None if sheet.out is None else display_path(sheet.out, root),
-            "merged_into": display_path(sheet.merge_into, root),
+            "output": None if sheet.out is None or sheet.dry_run else display_path(sheet.out, root),
+            "merged_into": None if sheet.dry_run else merged,
             "merged_row_count": len(sheet.book.rows),
+            "dry_run": sheet.dry_run,
         },
         title=title,
         rows=[
-            ("rows searched for", figures["attempted"]),
+            ("rows to search for" if sheet.dry_run else "rows searched for", len(targets)),
             ("found", sheet.found),
             ("nothing found", len(sheet.rows) - sheet.found),
             ("searches failed", len(sheet.errors)),
             ("passed over (failed before)", len(failed)),
             ("left to a person", len(by_hand)),
-            ("merged into", display_path(sheet.merge_into, root)),
+            ("merged into", merged),
         ],
     )
 

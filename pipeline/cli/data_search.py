@@ -48,6 +48,9 @@ def network_options(command: Any) -> Any:
                 help="Search again for rows that found nothing before.",
             ),
             click.option(
+                "--dry-run", is_flag=True, help="Name the rows to search for; ask and write nothing."
+            ),
+            click.option(
                 "--api-url",
                 envvar="REPATH_COMMONS_API",
                 default=None,
@@ -67,6 +70,8 @@ class Sheet:
     book: LabeledBook
     merge_into: Path
     out: Path | None
+    dry_run: bool = False
+    """Nothing is asked and nothing is written."""
     rows: list[LabeledRow] = field(default_factory=list)
     found: int = 0
     errors: list[str] = field(default_factory=list)
@@ -119,6 +124,8 @@ class Network:
         Raises:
             DownloadError: searches failed one after another; what was found before is written.
         """
+        if sheet.dry_run:
+            return [{"attempted": 0, "matched_rows": 0, "failed": 0} for _ in passes]
         download = workspace().settings.download
         limits = Limits(
             timeout_s=self.timeout_ms / 1000,

@@ -20,10 +20,11 @@ from pipeline.contracts.planning import (
     UnresolvedRow,
 )
 from pipeline.support import clock
-from pipeline.support.documents import read_csv, read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.documents import json_bytes, read_csv, read_csv_lines, read_json, write_csv
 from pipeline.support.errors import UsageError
 from pipeline.support.files import display_path
 from pipeline.support.reports import write_report
+from pipeline.support.together import Placement
 
 LISTED = 20
 """Rows that stderr names one by one; the reports name all."""
@@ -83,10 +84,13 @@ def sync_benchmark_progress(
         without_url=done.without_url,
     )
     if not dry_run:
-        write_json(out, read.replace(images=done.rows))
-        if report is not None:
+        write_report(
+            report,
+            made,
+            beside=[Placement(out, json_bytes(read.replace(images=done.rows)))],
             # Where there is nothing to do, the report of what was done last stays.
-            write_report(report, made, ignoring=() if done.changes else ("changes", "summary"))
+            ignoring=() if done.changes else ("changes", "summary"),
+        )
     _name_some("left for you to decide", done.conflicts)
     _name_some("changed by hand, left as it is", done.kept)
     shown = "nothing (dry run)" if dry_run else display_path(out, root)
@@ -206,10 +210,12 @@ def dedupe_benchmark_manifest(
         changes=done.changes,
     )
     if not dry_run:
-        write_json(out, read.replace(images=done.rows))
-        if report is not None:
-            told = () if done.changed else ("changes", "summary", "duplicate_groups")
-            write_report(report, made, ignoring=told)
+        write_report(
+            report,
+            made,
+            beside=[Placement(out, json_bytes(read.replace(images=done.rows)))],
+            ignoring=() if done.changed else ("changes", "summary", "duplicate_groups"),
+        )
     at_odds = [group for group in done.groups if not group.same_expectation]
     for group in at_odds[:LISTED]:
         others = ", ".join(group.duplicate_names)

@@ -24,9 +24,13 @@ from pipeline.support.files import display_path
     is_flag=True,
     help="Take seed pictures of labels that the taxonomy lacks.",
 )
-def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknown_labels: bool) -> None:
-    """Ask for a picture of every label of a taxonomy."""
+@click.option("--fresh", is_flag=True, help="Keep nothing of a manifest that stands there.")
+def build_benchmark_manifest(
+    taxonomy: Path, seed: Path, out: Path, allow_unknown_labels: bool, fresh: bool
+) -> None:
+    """Ask for a picture of every label of a taxonomy; rows that were filled or added since stay."""
     from pipeline.evaluation import manifests
+    from pipeline.evaluation.standing import with_standing_rows
 
     keep_inputs(out, taxonomy, seed)
     seeds = read_json(seed, BenchmarkManifest)  # the larger first: reading takes twice what is kept
@@ -45,15 +49,19 @@ def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknow
         allow_unknown_labels=allow_unknown_labels,
     )
     del seeds  # of 200,000 rows the seed and the file's bytes need not be in memory at once
+    kept = dropped = 0
+    if out.is_file() and not fresh:
+        standing = with_standing_rows(manifest, read_json(out, BenchmarkManifest))
+        manifest, kept, dropped = standing.manifest, standing.kept, standing.dropped
     write_json(out, manifest)
     for warning in warnings:
         note(warning)
     ready = sum(row.is_ready for row in manifest.images)
     counts = {"rows": len(manifest.images), "ready": ready, "todo": len(manifest.images) - ready}
     emit(
-        {"manifest": display_path(out), **counts, "warnings": warnings},
+        {"manifest": display_path(out), **counts, "kept": kept, "dropped": dropped, "warnings": warnings},
         title="Benchmark manifest",
-        rows=[("written", display_path(out)), *counts.items()],
+        rows=[("written", display_path(out)), *counts.items(), ("of them kept from before", kept)],
     )
 
 

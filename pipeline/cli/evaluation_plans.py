@@ -11,9 +11,10 @@ from pipeline.contracts.manifest import BenchmarkManifest, ManifestRow
 from pipeline.contracts.planning import EXPANSION_COLUMNS, ExpansionRow
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.support import clock
-from pipeline.support.documents import read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.documents import csv_bytes, read_csv_lines, read_json, write_json
 from pipeline.support.files import display_path
 from pipeline.support.reports import write_report
+from pipeline.support.together import Placement
 
 SHOWN = 10
 """Entries that a table shows; the files have them all."""
@@ -107,8 +108,8 @@ def plan_benchmark_coverage_expansion(
         columns=EXPANSION_COLUMNS,
         source=str(template_out),
     )
-    write_csv(template_out, template.rows, EXPANSION_COLUMNS)
-    write_report(out, plan.report)
+    filled = Placement(template_out, csv_bytes(template.rows, EXPANSION_COLUMNS))
+    write_report(out, plan.report, beside=[filled])
     for kept in template.kept[:SHOWN]:
         note(f"filled by hand, left as it is: {kept}")
     summary = plan.report.summary

@@ -44,7 +44,7 @@ def build(
     no_cache: bool,
 ) -> None:
     """Build the image from Dockerfile.gpu; the log goes to stderr as it comes."""
-    from pipeline.image.build import BuildOptions, build_image, describe, push_image
+    from pipeline.image.build import BuildOptions, build_image, push_image
     from pipeline.image.context import find_context
     from pipeline.image.engine import open_engine
 
@@ -54,21 +54,18 @@ def build(
     with open_engine() as engine:
         built = build_image(engine, root, options, _tell)
         seconds = round(time.monotonic() - started, 1)
-        pushed = push_image(engine, tag, _tell) if push else None
-        after = describe(engine, tag) if push else built
-    summary = {**built, **after, "pushed": push, "digest": pushed or after["digest"], "seconds": seconds}
+        digest = push_image(engine, tag, _tell) if push else None
+    summary = {**built, "pushed": push, "digest": digest, "seconds": seconds}
     rows: list[tuple[str, object]] = [
         ("image", summary["image_id"]),
         ("size", f"{summary['bytes'] / 1e9:.2f} GB"),
-        ("digest", summary["digest"]),
+        ("pushed as", digest or "not pushed"),
         ("time", f"{seconds} s"),
     ]
     emit(summary, title=f"Built {tag}", rows=rows)
 
 
-@image.command(
-    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)  # fmt: skip
+@image.command("run", context_settings={"allow_interspersed_args": False})
 @_IMAGE
 @setting("--gpus", to="image.gpus", help="all, or how many GPUs; checked inside before the command begins.")
 @click.option(

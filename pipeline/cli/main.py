@@ -140,4 +140,10 @@ def _show(error: RepathError) -> int:
 
 def main() -> NoReturn:
     """Entry point of the console script."""
+    # What stops a container or a cancelled workflow: temporary files are taken away, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run())
+
+
+def _terminated(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

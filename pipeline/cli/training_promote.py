@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from pipeline.cli.common import DIRECTORY, FILE, emit, setting, workspace
+from pipeline.cli.common import DIRECTORY, FILE, emit, note, setting, workspace
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.support import clock
-from pipeline.support.candidates import newest_candidate, open_candidate
+from pipeline.support.candidates import Candidate, newest_candidate, open_candidate
 from pipeline.support.documents import load_json, read_json
 from pipeline.support.errors import UsageError
 from pipeline.support.files import display_path
@@ -33,7 +34,10 @@ from pipeline.training.promote import (
 @setting("--prefix", to="release.prefix", help="Name of the two files, without ending.")
 @click.option("--write-metadata", is_flag=True, help="Also write active-model.json.")
 @click.option("--metadata-path", type=FILE, help="Where that goes; by default into the assets folder.")
-@click.option("--results", type=FILE, help="Refuse a candidate that these results were not measured on.")
+@setting(
+    "--results", to="paths.candidate_results", required=False,
+    help="Refuse a candidate that these results were not measured on.",
+)  # fmt: skip
 @click.option("--allow-raw-head", is_flag=True, help="Also promote a model that the app cannot use as it is.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 def promote_candidate_model(
@@ -50,10 +54,11 @@ def promote_candidate_model(
     dry_run: bool,
 ) -> None:
     """Copy a candidate into the assets folder, model and labels together or not at all."""
+    if metadata_path is not None and not write_metadata:
+        raise UsageError("--metadata-path says where, and --write-metadata that it is written: give both")
     chosen = _chosen(candidates_root, candidate_dir, candidate_id, from_analysis)
     candidate = open_candidate(chosen)
-    if results is not None:
-        require_measured(candidate, read_json(results, BenchmarkResults), source=str(results))
+    _require_measured(candidate, results)
     require_labels_to_fit(candidate)
     if not allow_raw_head:
         require_usable_by_app(candidate)
@@ -78,6 +83,19 @@ def promote_candidate_model(
             ("SHA-256 of the model", candidate.model_artifact.sha256),
         ],
     )
+
+
+def _require_measured(candidate: Candidate, results: Path | None) -> None:
+    """Hold the candidate to the results that were named, or to the workspace's where these name its model."""
+    given = click.get_current_context().get_parameter_source("results") is ParameterSource.COMMANDLINE
+    if results is None or not (given or results.is_file()):
+        return
+    measured = read_json(results, BenchmarkResults)
+    named = workspace().root / measured.summary.model
+    if given or (named.exists() and named.samefile(candidate.model)):
+        require_measured(candidate, measured, source=str(results))
+    else:
+        note(f"{results} was measured on another model: nothing there says how good this candidate is")
 
 
 def _chosen(root: Path, directory: Path | None, run_id: str | None, analysis: Path | None) -> Path:

@@ -170,7 +170,11 @@ def train_detector_from_annotation(
             rows=[("pictures", counts), ("base model", plan.described["name"]), ("device", plan.device)],
         )
         return
-    run = train_detector(dataset, training, run_dir=run_dir, base=space.root, resume=resume)
+    try:
+        run = train_detector(dataset, training, run_dir=run_dir, base=space.root, resume=resume)
+    except KeyboardInterrupt:
+        note(f"go on with the same command and --resume --name {run_dir.name} --run-id {run_id}")
+        raise
     source = Source(run.best, run.last, dataset.labels, dataset, dataset_yaml=run.dataset_yaml)
     exported = export_candidate(
         source,

@@ -45,12 +45,12 @@ def with_note(notes: str, note: str) -> str:
     return notes if note in notes else f"{notes.rstrip().rstrip(';')}; {note}"
 
 
+def fits_in_notes(value: str) -> bool:
+    """Tell whether a value can be read back: a ``; key=`` inside it would end it early."""
+    return not NEXT_KEY.search(value) and not _CONTROL.search(value)
+
+
 def on_one_line(text: str, *, limit: int = 300) -> str:
     """Return text that is not trusted as a report may hold it: on one line, without control characters."""
     kept = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"
-
-
-def fits_in_notes(value: str) -> bool:
-    """Tell whether a value can be read back: a ``; key=`` inside it would end it early."""
-    return not NEXT_KEY.search(value) and not _CONTROL.search(value)

@@ -169,7 +169,7 @@ def _copy(source: Path, place: Path) -> None:
 @contextlib.contextmanager
 def _aside(place: Path) -> Iterator[None]:
     """Move what is at ``place`` aside; it is removed when the block ends well, and comes back where not."""
-    aside = place.with_name(f".{place.name[:80]}.before")
+    aside = place.with_name(f".{place.name[:80]}.{os.getpid()}.before")
     try:
         moved = place.is_symlink() or place.exists()
         if moved:

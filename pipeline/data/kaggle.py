@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.contracts.labeled import RETRAIN_PREFIX, LabeledRow
-from pipeline.contracts.manifest import BenchmarkManifest, ManifestRow
+from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.text import fits_in_notes, slug
 from pipeline.data.book import LabeledBook, refuse_names_twice
 from pipeline.data.notes import renewed_notes
@@ -77,6 +77,16 @@ def used_pictures(rows: Iterable[LabeledRow], finder: SourceFinder) -> UsedPictu
 
 
 @dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A row that wants a picture of a label."""
+
+    name: str
+    label: str
+    item_id: str
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FolderSuggester:
     """Gives todo rows a picture each; never one picture to two rows, nor two copies of one picture."""
 
@@ -87,6 +97,9 @@ class FolderSuggester:
     cache_dir: Path
     used: UsedPictures
     max_pixels: int = MAX_PIXELS
+    retraining: bool = False
+    """Whether the labeled rows that ask for training pictures are served as well, behind those of the
+    manifest."""
 
     def suggest(self, manifest: BenchmarkManifest, book: LabeledBook, *, source: str) -> Suggested:
         """Copy a picture into the cache for every todo row that a mapped folder can serve, and merge the row.
@@ -106,26 +119,26 @@ class FolderSuggester:
         self.places.require_inside(self.cache_dir, flag="--cache-dir")
         result = Suggested()
         wanted = self._wanted(manifest, book, source, result)
-        unmapped = dict.fromkeys(label for _, label, _ in wanted if label not in self.mapping)
+        unmapped = dict.fromkeys(each.label for each in wanted if each.label not in self.mapping)
         result.unmapped_labels = list(unmapped)
         names = {row.url for row in book.rows if row.url}
         exhausted: dict[str, None] = {}
-        for todo, label, there in wanted:
-            if label in unmapped or label in exhausted:
+        for each in wanted:
+            if each.label in unmapped or each.label in exhausted:
                 continue
-            picked = self._pick(label, todo.name, names, result)
+            picked = self._pick(each.label, each.name, names, result)
             if picked is None:
-                exhausted[label] = None
+                exhausted[each.label] = None
                 continue
             url, image = picked
             row = LabeledRow(
-                name=todo.name,
+                name=each.name,
                 url=url,
-                item_id=there.item_id if there else todo.item_id or "",
-                canonical_label=label,
+                item_id=each.item_id,
+                canonical_label=each.label,
                 source=SOURCE,
                 notes=renewed_notes(
-                    there.notes if there else "",
+                    each.notes,
                     f"folder={self.folders.folder_of(image)}; source_image={image.name}",
                 ),
             )
@@ -137,26 +150,34 @@ class FolderSuggester:
 
     def _wanted(
         self, manifest: BenchmarkManifest, book: LabeledBook, source: str, result: Suggested
-    ) -> list[tuple[ManifestRow, str, LabeledRow | None]]:
-        """Return the rows to serve, each with the label to show and the labeled row that stands already."""
+    ) -> list[_Wanted]:
+        """Return the rows to serve, as the labeled rows have them where they stand there already."""
         todo = [(f"images[{n}]", row) for n, row in enumerate(manifest.images) if row.status == "todo"]
         refuse_names_twice(source, [(where, row.name) for where, row in todo])
         wanted = []
-        for _, row in todo:
-            if row.name.startswith(RETRAIN_PREFIX):
-                result.training_names.append(row.name)
+        for _, asked in todo:
+            if asked.name.startswith(RETRAIN_PREFIX):
+                result.training_names.append(asked.name)
                 continue
-            if row.is_negative:
+            if asked.is_negative:
                 result.negatives += 1
                 continue
-            there = book.find(row.name)
+            there = book.find(asked.name)
             if there is not None and there.is_negative:
                 result.negatives += 1
             elif there is not None and there.url:
                 result.already_labeled += 1
             else:
-                label = there.canonical_label if there is not None else row.labels()[0]
-                wanted.append((row, label, there))
+                wanted.append(
+                    _Wanted(asked.name, asked.labels()[0], asked.item_id or "")
+                    if there is None
+                    else _Wanted(there.name, there.canonical_label, there.item_id, there.notes)
+                )
+        if self.retraining:
+            for row in book.rows:
+                if row.feeds_retraining and not row.is_negative and not row.url.strip():
+                    book.find(row.name)  # a name that stands twice has no one place to write to
+                    wanted.append(_Wanted(row.name, row.canonical_label, row.item_id, row.notes))
         return wanted
 
     def _pick(self, label: str, name: str, names: set[str], result: Suggested) -> tuple[str, Path] | None:

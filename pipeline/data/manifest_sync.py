@@ -10,6 +10,7 @@ from pipeline.contracts.labeled import RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import ManifestRow
 from pipeline.contracts.text import with_note
 from pipeline.data.book import LabeledBook
+from pipeline.support.commons_urls import source_key
 
 SOURCE = "manifest_todo_queue"
 """``source`` of a row that was made from the manifest, as the system in use writes it."""
@@ -88,6 +89,8 @@ def _compare(book: LabeledBook, there: LabeledRow, image: ManifestRow, done: Syn
     if label and label not in image.labels():
         wanted = ", ".join(map(shown, image.labels()))
         done.kept.append(f"{image.name}: canonical_label {shown(label)}; the manifest expects {wanted}")
+    if image.is_ready and there.url.strip() and source_key(there.url) != source_key(image.url):
+        done.kept.append(f"{image.name}: url {shown(there.url)}; the manifest has {shown(image.url)}")
     if image.item_id and not there.item_id.strip():
         book.renew(there.replace(item_id=image.item_id))
         done.items.append(image.name)

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +34,7 @@ from pipeline.runtime.resize import Filter, ResizeRule
 from pipeline.support import clock
 from pipeline.support.box_evaluation import require_hotcoco
 from pipeline.support.documents import read_json
+from pipeline.support.errors import InputError
 from pipeline.support.files import display_path, sha256_file
 from pipeline.support.images import MAX_PIXELS
 from pipeline.support.pool import cores, spread
@@ -167,6 +168,7 @@ def _measure(
         journal = RowJournal(options.journal, _key(measured.settings, items, options))
         if options.resume:
             journal.resume()
+            journal.done = {item.position: row for item, row in _still_so(items, journal.done)}
     done = journal.done if journal else {}
     for item in items:
         if item.position in done:
@@ -178,6 +180,16 @@ def _measure(
             _take(measured, item, outcome)
             if journal and isinstance(outcome, ResultRow):
                 journal.add(item.position, outcome)
+
+
+def _still_so(items: list[Item], done: dict[int, ResultRow]) -> Iterator[tuple[Item, ResultRow]]:
+    """Yield the finished rows whose picture is still the file that was measured."""
+    for item in items:
+        row = done.get(item.position)
+        if row is not None:
+            with suppress(InputError):
+                if sha256_file(item.path) == row.picture_sha256:
+                    yield item, row
 
 
 def _take(measured: Measured, item: Item, outcome: ResultRow | UnreadablePicture) -> None:

@@ -18,7 +18,7 @@ from pipeline.evaluation.changes import picture_changes
 from pipeline.evaluation.metrics import Figures
 from pipeline.evaluation.outcomes import figures_of_side, kinds_of, outcomes_of
 from pipeline.evaluation.paired_boxes import MAP_RESAMPLES, map_verdicts
-from pipeline.evaluation.pairing import check_comparable, check_digests, paired_rows
+from pipeline.evaluation.pairing import check_comparable, check_digests, other_bytes, paired_rows
 from pipeline.evaluation.statistics import RESAMPLES
 from pipeline.evaluation.verdict import figure_verdicts, label_changes, statistics_of
 from pipeline.support.clock import timestamp
@@ -82,6 +82,7 @@ def _with_baseline(
 ) -> Comparison:
     pairs = paired_rows(baseline.results, candidate.results)
     notes = notes + check_comparable(baseline, candidate, overlap=len(pairs), allowed=allowed)
+    notes += other_bytes(pairs)
     kinds = kinds_of(pairs)
     outcomes = outcomes_of(kinds)
     sides = [_summary_of(figures_of_side(outcomes, side)) for side in (0, 1)]

@@ -14,12 +14,14 @@ MANIFEST_NAME = "municipal-full-taxonomy-v2"
 
 SEEDED = "Seed image from v1 benchmark manifest."
 """Notes of a row whose picture is that of the seed manifest."""
-_WANTED = "Add at least one representative photo for this item variation."
-_NEGATIVES = (
+WANTED = "Add at least one representative photo for this item variation."
+"""Notes of a placeholder."""
+NEGATIVES = (
     ("todo_negative_people_scene", "Add cluttered scenes that should produce no detections."),
     ("todo_negative_street_scene", "Add outdoor photos with no recyclable target item."),
     ("todo_negative_pet_or_toy_scene", "Add household objects likely to cause false positives."),
 )
+"""Negatives that every manifest asks for, and their notes."""
 
 
 def build_benchmark_manifest(
@@ -78,7 +80,7 @@ def _rows(taxonomy: Taxonomy, pictures: dict[str, list[ManifestRow]]) -> list[Ma
     for label, found in pictures.items():
         if label not in known:
             rows += _seeded(found, None)
-    rows += [_todo(name, [], notes) for name, notes in _NEGATIVES]
+    rows += [_todo(name, [], notes) for name, notes in NEGATIVES]
     return rows
 
 
@@ -121,7 +123,7 @@ def _seeded(pictures: list[ManifestRow], item_id: str | None) -> list[ManifestRo
 def _wanted(label: str, item_id: str, class_id: str, number: int) -> ManifestRow:
     # Two labels may have the same slug; a name that stood twice would have to be told apart by people.
     name = f"todo_{class_id}" if number == 1 else f"todo_{class_id}_{number}"
-    return _todo(name, [label], _WANTED).replace(item_id=item_id)
+    return _todo(name, [label], WANTED).replace(item_id=item_id)
 
 
 def _todo(name: str, expected_any: list[str], notes: str) -> ManifestRow:

@@ -181,15 +181,15 @@ def _expected_boxes(item: Item, size: tuple[int, int]) -> list[ManifestBox] | No
     if item.shares is None:
         return None
     width, height = size
-    return [
-        ManifestBox(
-            label=label,
-            box=[
-                round((box.x - box.width / 2) * width, 2),
-                round((box.y - box.height / 2) * height, 2),
-                round((box.x + box.width / 2) * width, 2),
-                round((box.y + box.height / 2) * height, 2),
-            ],
-        )
-        for label, box in item.shares
-    ]
+    found = []
+    for label, box in item.shares:
+        left, right = _edges(box.x, box.width, width)
+        top, bottom = _edges(box.y, box.height, height)
+        found.append(ManifestBox(label=label, box=[left, top, right, bottom]))
+    return found
+
+
+def _edges(middle: float, share: float, side: int) -> tuple[float, float]:
+    """Return where a box begins and ends, in pixels with two decimals; it keeps an area, however small."""
+    start, end = (round((middle + sign * share / 2) * side, 2) for sign in (-1, 1))
+    return start, max(end, round(start + 0.01, 2))

@@ -13,6 +13,7 @@ from pipeline.support.errors import DigestMismatchError, InputError
 from pipeline.support.files import is_within, sha256_file
 
 Pair = tuple[ResultRow, ResultRow]
+_NAMED = 5
 _Key = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 
 
@@ -48,7 +49,7 @@ def differences(
         yield "threshold", f"thresholds differ: {baseline.threshold} and {candidate.threshold}"
     if baseline.topk != candidate.topk:
         yield "topk", f"topk differs: {baseline.topk} and {candidate.topk}"
-    for field in ("resize", "filter"):
+    for field in ("resize", "filter", "reduced_decode"):
         before, after = getattr(baseline, field), getattr(candidate, field)
         if None not in (before, after) and before != after:
             yield "resize", f"the pictures were resized differently ({field}: {before} and {after})"
@@ -101,6 +102,22 @@ def check_digests(
             )
         notes.append(f"compared although {words}")
     return notes
+
+
+def other_bytes(pairs: Sequence[Pair]) -> list[str]:
+    """Return a note on rows whose picture was another file when the other model was measured, or none."""
+    names = [
+        after.name
+        for before, after in pairs
+        if before.picture_sha256 != after.picture_sha256
+        and before.picture_sha256 is not None
+        and after.picture_sha256 is not None
+    ]
+    if not names:
+        return []
+    count = "one picture is" if len(names) == 1 else f"{len(names)} pictures are"
+    listed = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return [f"{count} not the file that the baseline was measured on ({listed}): measure it again"]
 
 
 def _is_pair(rows: Pair) -> bool:

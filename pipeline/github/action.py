@@ -25,8 +25,8 @@ from typing import IO, Any
 from pipeline.support.errors import InputError, RepathError, UsageError
 from pipeline.support.files import is_within, open_input
 
-MAX_OUTPUT = 256 << 10
-"""Bytes of JSON that become the output ``summary``; GitHub takes 1 MB for all outputs of a job."""
+MAX_OUTPUT = 1 << 20
+"""Bytes of JSON that become the output ``summary``; GitHub takes no more for the outputs of a job."""
 MAX_SUMMARY = 900 << 10
 """Bytes of Markdown for one step's summary, of which GitHub takes 1 MiB."""
 _LINES_KEPT = 200

@@ -159,7 +159,8 @@ class _Fetch:
 
     def _archive(self, item: ArchiveReference | AssetReference, packed: Path, staging: Path) -> FetchedSource:
         if isinstance(item, ArchiveReference):
-            digest = self.http.save(item.url, packed, max_bytes=self.max_bytes, total_s=_LONGEST_S)
+            what = f"Reading {item.folder}"
+            digest = self.http.save(item.url, packed, max_bytes=self.max_bytes, total_s=_LONGEST_S, what=what)
         else:
             digest = self._asset(item, packed)
         if digest != item.sha256:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.github.client import GitHubClient
 from pipeline.release.host import Downloaded
 from pipeline.support.files import atomic_writer
+from pipeline.support.progress import track_bytes
 
 
 def save(
@@ -19,9 +20,9 @@ def save(
     max_bytes: int,
     what: str,
     accept: str = "application/octet-stream",
-    follow: Callable[[Iterator[bytes]], Iterator[bytes]] = iter,
+    follow: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None,
 ) -> Downloaded:
-    """Read a file of the API; ``follow`` may show how far its chunks are.
+    """Read a file of the API, and show how far it is, by ``follow`` where the caller knows its size.
 
     Raises:
         RemoteMissingError: there is no such file.
@@ -29,13 +30,14 @@ def save(
         OutputError: ``target`` cannot be written.
     """
     done: list[Downloaded] = []
+    shown = follow or (lambda chunks: track_bytes(chunks, what=what.capitalize()))
 
     def take(chunks: Iterator[bytes]) -> None:
         if target is None:
-            done.append(_hashed(follow(chunks)))
+            done.append(_hashed(shown(chunks)))
             return
         with atomic_writer(target) as out:
-            done.append(_hashed(_written(follow(chunks), out.write)))
+            done.append(_hashed(_written(shown(chunks), out.write)))
 
     client.download(path, max_bytes=max_bytes, take=take, what=what, accept=accept)
     return done[-1]

@@ -26,6 +26,8 @@ CPU_BASE = (
 """The base without CUDA: Debian 12, whose Python is the one that the tests run on."""
 _STEP = re.compile(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+ ?:|^Step \d+/\d+ ?:", re.IGNORECASE)
 """How Podman (``[3/6] STEP 2/3: RUN …``) and Docker (``Step 2/30 : RUN …``) begin a step."""
+_PUSHED = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+"""How both end a push: ``v1: digest: sha256:… size: 420``."""
 _TAIL = 15
 """Lines of a failing step that go into the error."""
 
@@ -102,42 +104,40 @@ def build_arguments(context: Path, options: BuildOptions) -> dict[str, str]:
 
 
 def describe(engine: Engine, tag: str) -> dict[str, Any]:
-    """Return id, size, base and registry digest of an image."""
+    """Return id, size, base and revision of an image."""
     with explained(f"{tag} cannot be inspected"):
         image = engine.client.images.get(tag)
     return {
         "image_id": image.id,
-        "digest": next(iter(image.attrs.get("RepoDigests") or []), None),
         "base_image": image.labels.get("org.opencontainers.image.base.name"),
         "revision": image.labels.get("org.opencontainers.image.revision"),
         "bytes": image.attrs.get("Size"),
     }
 
 
-def push_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> str | None:
+def push_image(engine: Engine, tag: str, tell: Callable[[str], None]) -> str:
     """Push the image and return its digest as the registry has it, ``name@sha256:…``.
 
+    That of the engine's own store may be another one: what is pushed is compressed on the way.
+
     Raises:
-        EngineError: the registry refuses, or the engine does.
+        EngineError: the registry refuses, the engine does, or it does not tell the digest.
     """
-    with explained(
-        f"{tag} cannot be pushed", hint="Log in to the registry first: docker login, podman login."
-    ):
-        digest = None
+    hint = "Log in to the registry first: docker login, podman login."
+    digest = None
+    with explained(f"{tag} cannot be pushed", hint=hint):
         for event in engine.client.api.push(tag, stream=True, decode=True):
             if event.get("error"):
-                raise EngineError(
-                    f"{tag} cannot be pushed: {' '.join(str(event['error']).split())[:400]}",
-                    hint="Log in to the registry first: docker login, podman login.",
-                )
-            digest = (event.get("aux") or {}).get("Digest") or digest
-            if event.get("status") and not event.get("progressDetail"):
-                tell(str(event["status"]))
-    name = _without_tag(tag)
-    if digest:
-        return f"{name}@{digest}"
-    listed: list[str] = engine.client.images.get(tag).attrs.get("RepoDigests") or []
-    return next((each for each in listed if each.startswith(f"{name}@")), None)
+                reason = " ".join(str(event["error"]).split())[:400]
+                raise EngineError(f"{tag} cannot be pushed: {reason}", hint=hint)
+            status = str(event.get("status") or "")
+            told = _PUSHED.search(status)
+            digest = (event.get("aux") or {}).get("Digest") or (told and told[1]) or digest
+            if status and not event.get("progressDetail"):
+                tell(status)
+    if not digest:
+        raise EngineError(f"{tag} was pushed, and {engine.kind} did not tell under which digest")
+    return f"{_without_tag(tag)}@{digest}"
 
 
 def _without_tag(reference: str) -> str:

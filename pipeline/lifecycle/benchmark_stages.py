@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.contracts.coverage import CoverageReport
@@ -10,8 +11,10 @@ from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.pack import Pack
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.lifecycle.engine import Done, Run, Stage, digest_of
+from pipeline.lifecycle.pictures import named_pictures
 from pipeline.support import clock
-from pipeline.support.documents import read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.documents import read_csv, read_csv_lines, read_json, write_csv, write_json
+from pipeline.support.errors import InputError
 from pipeline.support.files import sha256_file
 from pipeline.support.http import HttpClient, Limits
 
@@ -29,6 +32,7 @@ def _taxonomy(run: Run) -> Done:
 
 def _manifest(run: Run) -> Done:
     from pipeline.evaluation.manifests import build_benchmark_manifest
+    from pipeline.evaluation.standing import with_standing_rows
 
     taxonomy, seed, out = run.path("taxonomy"), run.path("seed_manifest"), run.path("manifest")
     built = build_benchmark_manifest(
@@ -39,6 +43,8 @@ def _manifest(run: Run) -> Done:
         generated_at=clock.timestamp(),
         allow_unknown_labels=run.settings.labels.allow_unknown,
     )
+    if out.is_file():
+        built = with_standing_rows(built, read_json(out, BenchmarkManifest)).manifest
     write_json(out, built)
     ready = sum(row.is_ready for row in built.images)
     counts = {"rows": len(built.images), "ready": ready, "todo": len(built.images) - ready}
@@ -148,13 +154,14 @@ def _covered(report: CoverageReport) -> str:
     return f"{ready} of {total} labels have a ready picture ({report.entries.ready} ready rows)"
 
 
-def _picture_inputs(run: Run) -> list[Path]:
-    """Return the data folder's pictures: what is resolved depends on what lies there."""
-    cache = run.path("image_cache")
-    folder = cache.parent
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path != cache)
+def _resolve_inputs(run: Run) -> list[Path]:
+    manifest, curated = run.path("manifest"), run.path("curated")
+    named: dict[Path, list[str]] = {}
+    with suppress(InputError):  # what is wrong with them is said when they are read
+        named[manifest] = [row.url for row in read_json(manifest, BenchmarkManifest).images]
+        rows = read_csv(curated, LabeledRow, LABELED_COLUMNS)
+        named[curated] = [row.url for row in rows if not row.feeds_retraining]
+    return [manifest, curated, *named_pictures(named)]
 
 
 BENCHMARK_STAGES = (
@@ -182,7 +189,7 @@ BENCHMARK_STAGES = (
     Stage(
         "resolve",
         "bring the benchmark's pictures into the workspace",
-        lambda run: [run.path("manifest"), run.path("curated"), *_picture_inputs(run)],
+        _resolve_inputs,
         lambda run: [run.settings.download.model_dump(), run.settings.paths.resolved_manifest],
         _resolve,
     ),

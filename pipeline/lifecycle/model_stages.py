@@ -12,7 +12,7 @@ from pipeline.lifecycle.training_stages import BUNDLE, bundle_parts, free_run_id
 from pipeline.support import clock
 from pipeline.support.candidates import candidate_files
 from pipeline.support.documents import read_json, write_json
-from pipeline.support.errors import InputError, WorkspaceError
+from pipeline.support.errors import DigestMismatchError, InputError, WorkspaceError
 from pipeline.support.files import sha256_file
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CANDIDATE = "candidate_dir"
 BASELINE_MODEL, BASELINE_LABELS = "baseline_model", "baseline_labels"
 """Facts that are not there where nothing is to be compared with."""
+BASELINE_WEIGHTS = "weights_baseline"
 LEAKAGE = "leakage_digest"
 
 _BASELINES = Path("training") / "baselines"
@@ -55,13 +56,32 @@ def _train(run: Run) -> Done:
         line if best is None else f"{line}, mAP50 {best:.2f} on the validation pictures",
         [trained.best, trained.last, trained.dataset_yaml, *kept],
         facts={
-            "weights_best": run.shown(trained.best),
-            "weights_last": run.shown(trained.last),
+            **_weights_facts("weights_best", run, trained.best),
+            **_weights_facts("weights_last", run, trained.last),
             "dataset_yaml": run.shown(trained.dataset_yaml),
-            **({"weights_baseline": run.shown(kept[0])} if kept else {}),
+            **(_weights_facts(BASELINE_WEIGHTS, run, kept[0]) if kept else {}),
         },
         summary={"training": record},
     )
+
+
+def _weights_facts(name: str, run: Run, path: Path) -> dict[str, str]:
+    return {name: run.shown(path), f"{name}_sha256": sha256_file(path)}
+
+
+def _our_weights(run: Run, name: str) -> Path:
+    """Return a checkpoint that training left, if it is still that file: to open a ``.pt`` runs what is in it.
+
+    Raises:
+        DigestMismatchError: it is another file by now.
+        InputError: it is not there.
+    """
+    path = run.at(run.facts[name])
+    if sha256_file(path) != run.facts.get(f"{name}_sha256"):
+        raise DigestMismatchError(
+            f"{path} is not the checkpoint that training left there", hint="Run: repath run --from train"
+        )
+    return path
 
 
 def _baseline_epoch(run: Run) -> int | None:
@@ -84,7 +104,7 @@ def _export(run: Run) -> Done:
 
     root = run.path("candidates")
     exported = export_candidate(
-        _source(run, run.at(run.facts["weights_best"]), run.at(run.facts["weights_last"])),
+        _source(run, _our_weights(run, "weights_best"), _our_weights(run, "weights_last")),
         _export_options(run),
         candidates_root=root,
         run_id=free_run_id(root),
@@ -112,8 +132,8 @@ def _baseline(run: Run) -> Done:
         if wanted.labels is None:
             raise WorkspaceError("[baseline] names a model and no labels", hint="Set labels there, too.")
         return _baseline_files(run, named, run.at(wanted.labels), wanted.model)
-    if "weights_baseline" in run.facts:
-        weights = run.at(run.facts["weights_baseline"])
+    if BASELINE_WEIGHTS in run.facts:
+        weights = _our_weights(run, BASELINE_WEIGHTS)
         return _exported_baseline(run, weights, f"this training after epoch {wanted.epoch}")
     released = _last_release(run)
     if released is not None:
@@ -243,8 +263,8 @@ def _weights(run: Run) -> Sequence[Path]:
 def _baseline_inputs(run: Run) -> Sequence[Path]:
     wanted = run.settings.baseline
     named = [run.at(path) for path in (wanted.model, wanted.labels) if path]
-    if "weights_baseline" in run.facts:
-        named.append(run.at(run.facts["weights_baseline"]))
+    if BASELINE_WEIGHTS in run.facts:
+        named.append(run.at(run.facts[BASELINE_WEIGHTS]))
     return named
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.contracts.bundle import (
@@ -17,11 +18,13 @@ from pipeline.contracts.bundle import (
 )
 from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.proposals import PROPOSALS_FILE
+from pipeline.contracts.retraining import RetrainingManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.lifecycle.engine import Done, Run, Stage
+from pipeline.lifecycle.pictures import named_pictures
 from pipeline.support import clock
 from pipeline.support.documents import read_csv_lines, read_json, write_json
-from pipeline.support.errors import IssuesFoundError
+from pipeline.support.errors import InputError, IssuesFoundError
 from pipeline.support.http import HttpClient, Limits
 
 BUNDLE = "bundle_dir"
@@ -140,10 +143,11 @@ def _retraining_inputs(run: Run) -> Sequence[Path]:
 
 
 def _bundle_inputs(run: Run) -> Sequence[Path]:
-    cache = run.path("image_cache")
-    pictures = cache.parent
-    beside = sorted(path for path in pictures.iterdir() if path != cache) if pictures.is_dir() else []
-    return [run.path("retraining_manifest"), run.path("annotations"), run.path("taxonomy"), *beside]
+    manifest = run.path("retraining_manifest")
+    named: dict[Path, list[str]] = {}
+    with suppress(InputError):  # what is wrong with it is said when it is read
+        named[manifest] = [sample.image for sample in read_json(manifest, RetrainingManifest).samples]
+    return [manifest, run.path("annotations"), run.path("taxonomy"), *named_pictures(named)]
 
 
 def _bundle_settings(run: Run) -> object:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.analysis import Analysis
 from pipeline.contracts.comparison import Comparison, GateReport
 from pipeline.contracts.labeled import LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest
@@ -113,6 +114,25 @@ def labels_table(comparison: Comparison) -> pd.DataFrame:
         (each.label, each.cases, each.baseline_hits, each.candidate_hits, each.verdict) for each in labels
     ]
     columns = ["label", "pictures", "baseline finds", "candidate finds", "verdict"]
+    return pd.DataFrame(rows, columns=columns).set_index("label")
+
+
+def priority_table(analysis: Analysis) -> pd.DataFrame:
+    """Return the labels that need work, the neediest first, with what is recommended."""
+    import pandas as pd
+
+    rows = [
+        (
+            entry.label,
+            entry.expected_count,
+            entry.miss_count,
+            entry.false_positive_count,
+            entry.recommended_action.replace("_", " "),
+            entry.notes,
+        )
+        for entry in analysis.priority
+    ]
+    columns = ["label", "pictures", "missed", "false alarms", "recommended", "notes"]
     return pd.DataFrame(rows, columns=columns).set_index("label")
 
 

@@ -9,14 +9,18 @@ from pipeline.contracts.release import SEMVER, ReleaseManifest
 from pipeline.support.documents import read_json
 from pipeline.support.errors import ReleaseError, UsageError
 
+_LONGEST = 128
+
 
 def semantic_version(text: str) -> str:
     """Return a version without a leading ``v``.
 
     Raises:
-        UsageError: it is not of https://semver.org.
+        UsageError: it is not of https://semver.org, or longer than 128 characters.
     """
     version = text.strip().removeprefix("v")
+    if len(version) > _LONGEST:  # it becomes part of file names, and numbers of it are compared
+        raise UsageError(f"the version {version[:20]}… has {len(version)} characters; {_LONGEST} are allowed")
     if SEMVER.fullmatch(version) is None:
         raise UsageError(
             f"{text!r} is not a semantic version",

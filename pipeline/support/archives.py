@@ -28,7 +28,7 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _MAX_READ = 8 << 20
 """The most that is read at once out of a tar: headers are small, and files are read in chunks."""
 _BROKEN = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, NotImplementedError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, OSError, EOFError, NotImplementedError,
     ValueError, KeyError, IndexError, OverflowError, RecursionError, UnicodeError,
 )  # fmt: skip
 

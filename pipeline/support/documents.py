@@ -190,23 +190,33 @@ def write_csv(path: Path, rows: Sequence[Contract], columns: Sequence[str]) -> N
     Raises:
         OutputError: the file cannot be written.
     """
+    with atomic_writer(path) as stream:
+        stream.writelines(_csv_parts(rows, columns))
+
+
+def csv_bytes(rows: Sequence[Contract], columns: Sequence[str]) -> bytes:
+    """Return the bytes that `write_csv` would write."""
+    return b"".join(_csv_parts(rows, columns))
+
+
+def _csv_parts(rows: Sequence[Contract], columns: Sequence[str]) -> Iterator[bytes]:
+    """Yield a CSV some lines at a time."""
     extra: dict[str, None] = {}
     for row in rows:
         if row.__pydantic_extra__:
             extra.update(dict.fromkeys(row.__pydantic_extra__))
     names = [*columns, *extra]
-    with atomic_writer(path) as stream:
-        lines = [_csv_line(names)]
-        for row in rows:
-            if extra:
-                lines.append(_csv_line([getattr(row, name, "") for name in names]))
-            else:
-                fields = row.__dict__
-                lines.append(_csv_line([fields[name] for name in names]))
-            if len(lines) == _LINES_AT_ONCE:
-                stream.write("".join(lines).encode("utf-8"))
-                lines.clear()
-        stream.write("".join(lines).encode("utf-8"))
+    lines = [_csv_line(names)]
+    for row in rows:
+        if extra:
+            lines.append(_csv_line([getattr(row, name, "") for name in names]))
+        else:
+            fields = row.__dict__
+            lines.append(_csv_line([fields[name] for name in names]))
+        if len(lines) == _LINES_AT_ONCE:
+            yield "".join(lines).encode("utf-8")
+            lines.clear()
+    yield "".join(lines).encode("utf-8")
 
 
 _LINES_AT_ONCE = 4096

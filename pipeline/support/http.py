@@ -20,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pipeline.support.errors import DownloadError
 from pipeline.support.files import atomic_writer
+from pipeline.support.progress import track_bytes
 
 if TYPE_CHECKING:
     import requests
@@ -78,10 +79,11 @@ class HttpClient:
         self._tried(url, params, take, self.limits)
         return b"".join(parts)
 
-    def save(self, url: str, target: Path, *, max_bytes: int, total_s: float) -> str:
+    def save(self, url: str, target: Path, *, max_bytes: int, total_s: float, what: str = "") -> str:
         """Write the body of ``url`` to a file, in a stream, whole or not at all, and return its SHA-256.
 
-        ``max_bytes`` and ``total_s`` stand in the place of the client's limits, which are those of a picture.
+        ``max_bytes`` and ``total_s`` stand in the place of the client's limits, which are those of a picture;
+        ``what`` is shown while it is read.
 
         Raises:
             DownloadError: as `get`.
@@ -92,7 +94,7 @@ class HttpClient:
         def take(chunks: Iterator[bytes]) -> None:
             digest = hashlib.sha256()
             with atomic_writer(target) as out:
-                for chunk in chunks:
+                for chunk in track_bytes(chunks, what=what or f"Reading {target.name}"):
                     digest.update(chunk)
                     out.write(chunk)
             digests.append(digest.hexdigest())

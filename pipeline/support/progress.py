@@ -29,6 +29,37 @@ def track(items: Iterable[T], *, total: int, what: str) -> Iterator[T]:
         yield from _lines(items, total, what)
 
 
+def track_bytes(chunks: Iterable[bytes], *, what: str) -> Iterator[bytes]:
+    """Yield the chunks of a download whose size may not be known, while showing how much has come."""
+    return _bytes_bar(chunks, what) if sys.stderr.isatty() else _bytes_lines(chunks, what)
+
+
+def _bytes_bar(chunks: Iterable[bytes], what: str) -> Iterator[bytes]:
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+    from rich.text import Text
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(Text(what).markup, total=None)
+        for chunk in chunks:
+            yield chunk
+            progress.update(task, advance=len(chunk))
+
+
+def _bytes_lines(chunks: Iterable[bytes], what: str) -> Iterator[bytes]:
+    started = said = time.monotonic()
+    size = 0
+    for chunk in chunks:
+        yield chunk
+        size += len(chunk)
+        now = time.monotonic()
+        if now - said >= LOG_EVERY_S:
+            said = now
+            rate = size / (now - started) / 1e6
+            print(f"{what}: {size / 1e6:,.0f} MB, {rate:.1f} MB/s", file=sys.stderr, flush=True)  # noqa: T201
+
+
 def _bar(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

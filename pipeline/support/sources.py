@@ -13,7 +13,7 @@ import errno
 import tempfile
 from collections import Counter
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pipeline.support.errors import InputError, PathEscapeError
 from pipeline.support.files import is_within
@@ -30,7 +30,7 @@ def is_remote(url: str) -> bool:
     return plain or urlsplit_or_none(url) is not None
 
 
-def urlsplit_or_none(url: str) -> object | None:
+def urlsplit_or_none(url: str) -> SplitResult | None:
     """Split a url, or return None where it is none that can be split (``http://[``)."""
     try:
         return urlsplit(url)
@@ -107,7 +107,9 @@ class SourceFinder:
 
 def _as_path(url: str, where: str) -> Path:
     if url.lower().startswith("file:"):
-        parts = urlsplit(url)
+        parts = urlsplit_or_none(url)
+        if parts is None:
+            raise InputError(f"{where}: {url!r} is no url", hint="Write file:///path/to/picture.jpg.")
         if parts.netloc not in {"", "localhost"}:
             raise InputError(f"{where}: {url!r} names a file on another host")
         url = unquote(parts.path)

@@ -65,6 +65,8 @@ def _staged(placement: Placement, cleanup: contextlib.ExitStack) -> Path:
             write_bytes(beside, placement.source)
         else:
             copied = copy_file(placement.source, beside)
+        if target.is_file():  # a file that is there keeps its mode
+            beside.chmod(target.stat().st_mode & 0o777)
     except OutputError as error:
         raise OutputError(error.message.replace(str(beside), str(target)), hint=error.hint) from error
     cleanup.callback(beside.unlink, missing_ok=True)

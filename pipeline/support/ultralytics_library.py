@@ -42,9 +42,26 @@ def prepare(*, why: str, export: bool = False) -> None:
             folder = tempfile.mkdtemp(prefix="repath-")
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             os.environ[variable] = folder
+            if variable == "YOLO_CONFIG_DIR":
+                _place_fonts(Path(folder) / "Ultralytics")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     # What cuBLAS needs to repeat itself bit by bit; Ultralytics asks for deterministic kernels.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def _place_fonts(folder: Path) -> None:
+    """Put a font where Ultralytics looks for its own, which it would otherwise ask the network for.
+
+    It asks before every training, and again for every picture that it draws.
+    """
+    matplotlib = importlib.util.find_spec("matplotlib")
+    if matplotlib is None or matplotlib.origin is None:
+        return
+    font = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    if font.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("Arial.ttf", "Arial.Unicode.ttf"):
+            shutil.copyfile(font, folder / name)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contracts.training_run import Checkpoints
+from pipeline.support import ultralytics_library as library
 from pipeline.support.documents import read_json, read_text, write_json
 from pipeline.support.errors import ContractError, InputError, TrainingError
 from pipeline.support.files import copy_file, output_error, sha256_file, write_text
@@ -146,7 +147,8 @@ def read_epoch(last: Path) -> int:
 
     require_ours(last)
     best = last.with_name(BEST)
-    state = torch.load(last, map_location="cpu", weights_only=False)
+    with library.output_to(None):  # unpickling imports Ultralytics, which speaks
+        state = torch.load(last, map_location="cpu", weights_only=False)
     epochs = int(state["epoch"]) + 1
     fitness = (state.get("train_metrics") or {}).get("fitness")
     if fitness == state.get("best_fitness"):

@@ -59,6 +59,7 @@ class View:
     counts: dict[str, int]
     shrunk: int
     """Pictures that were over a limit and are trained on as smaller copies."""
+    labels: tuple[str, ...] = ()
 
 
 def open_dataset(bundle_dir: Path) -> Dataset:
@@ -129,7 +130,8 @@ def write_view(
             write_bytes(target, b"")
     yaml = folder / "dataset.yaml"
     write_text(yaml, _yaml(dataset, folder))
-    return View(yaml, {subset: len(rows) for subset, rows in dataset.subsets.items()}, shrunk)
+    counts: dict[str, int] = {subset: len(rows) for subset, rows in dataset.subsets.items()}
+    return View(yaml, counts, shrunk, dataset.labels)
 
 
 def _place(source: Path, stem: Path, max_pixels: int | None, max_side: int | None) -> bool:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from pipeline.contracts.base import faults_of
 from pipeline.contracts.candidate import Artifact, CandidateMetadata, LabelsFile
 from pipeline.support import clock
 from pipeline.support import ultralytics_library as library
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BEST, LAST = "model.best.pt", "model.last.pt"
+_NAMED = 3
+"""Faults of the class names that an error names."""
 _FLOOR = 0.001
 """Score down to which both sides are looked at where the model is barely trained."""
 
@@ -92,7 +97,7 @@ def export_candidate(
     library.prepare(why="Exporting a model", export=True)
     weights = open_weights(source.best)
     labels = source.labels or weights.labels
-    _require_labels(weights, labels)
+    names = _labels_file(weights, labels)
     require_size(options.imgsz, weights.stride)
     proof, calibration = _pictures(source, options)
     # The folder first, so that a place that cannot be written to is known before the minutes of work.
@@ -103,7 +108,7 @@ def export_candidate(
         content, how = work.file(options.conf)
         parity, on_shipped = work.prove(content, proof, scratch=scratch)
         require_parity(parity)
-        artifacts = _write_files(folder, content, labels, source)
+        artifacts = _write_files(folder, content, names, source)
         described = export_described(weights, head, options, content, how, labels, parity)
         described["parity"]["on"] = "the file" if on_shipped else "the same graph without its score floor"
         metadata = CandidateMetadata(
@@ -221,7 +226,7 @@ def _head(
     )
 
 
-def _require_labels(weights: Weights, labels: Sequence[str]) -> None:
+def _labels_file(weights: Weights, labels: Sequence[str]) -> LabelsFile:
     if len(labels) != len(weights.labels):
         raise ModelError(
             f"{weights.path} tells {len(weights.labels)} classes apart, and there are {len(labels)} labels",
@@ -232,6 +237,14 @@ def _require_labels(weights: Weights, labels: Sequence[str]) -> None:
             f"the labels are those of {weights.path} in another order: every box would get a wrong name",
             hint="Leave the labels out: the checkpoint names its classes.",
         )
+    try:
+        return LabelsFile(list(labels))
+    except ValidationError as error:
+        faults = "; ".join(str(fault) for fault in faults_of(error, list(labels))[:_NAMED])
+        raise ModelError(
+            f"the class names in {weights.path} cannot be labels: {faults}",
+            hint="Give each class a name of its own in a labels file, with --labels.",
+        ) from None
 
 
 def _pictures(source: Source, options: ExportOptions) -> tuple[list[Path], list[Path]]:
@@ -250,10 +263,10 @@ def _pictures(source: Source, options: ExportOptions) -> tuple[list[Path], list[
     return unseen[: options.parity_images], calibration
 
 
-def _write_files(folder: Path, content: bytes, labels: Sequence[str], source: Source) -> dict[str, Any]:
+def _write_files(folder: Path, content: bytes, labels: LabelsFile, source: Source) -> dict[str, Any]:
     model, names = folder / f"{STEMS[0]}.tflite", folder / f"{STEMS[0]}.labels.json"
     write_bytes(model, content)
-    write_json(names, LabelsFile(list(labels)))
+    write_json(names, labels)
     copy_file(source.best, folder / BEST)
     copy_file(source.last, folder / LAST)
     roles = {"model": model, "labels": names, "best": folder / BEST, "last": folder / LAST}

@@ -210,7 +210,7 @@ class _Work:
 
     def view_of(self, record: TrainingRun) -> View:
         counts: dict[str, int] = {name: len(rows) for name, rows in self.dataset.subsets.items()}
-        return View(self.run_dir / "dataset" / "dataset.yaml", counts, record.shrunk)
+        return View(self.run_dir / "dataset" / "dataset.yaml", counts, record.shrunk, self.dataset.labels)
 
     def trained(self, record: TrainingRun, view: View) -> TrainedRun:
         weights = self.run_dir / "weights"

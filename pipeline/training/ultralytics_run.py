@@ -73,7 +73,7 @@ def run_training(
         if epochs_over:
             line.remark(f"going on after epoch {epochs_over} of {options.epochs}")
         model = YOLO(str(last if epochs_over else plan.model), task="detect")
-        settings = _settings(plan, options, view, run_dir)
+        settings = _settings(plan, options, view, run_dir, plots=wants_plots(options, view))
         if epochs_over:
             settings["resume"] = str(last)
         if "," in plan.device:
@@ -106,7 +106,7 @@ def complete_training(options: TrainOptions, view: View, run_dir: Path, device: 
         keep_resumable(weights)
         results = strip_optimizer(weights / LAST).get("train_results")
         strip_optimizer(weights / BEST, updates={"train_results": results})
-        if options.overrides.get("plots", True):
+        if wants_plots(options, view):
             YOLO(str(weights / BEST), task="detect").val(
                 data=str(view.yaml),
                 imgsz=options.imgsz,
@@ -121,11 +121,19 @@ def complete_training(options: TrainOptions, view: View, run_dir: Path, device: 
             )
 
 
-def _settings(plan: Plan, options: TrainOptions, view: View, run_dir: Path) -> dict[str, Any]:
+def wants_plots(options: TrainOptions, view: View) -> bool:
+    """Tell whether Ultralytics draws its plots: not where asked not to, nor where a label would break them.
+
+    It hands labels to matplotlib, which reads ``$…$`` as mathematics and stops at what is none.
+    """
+    return bool(options.overrides.get("plots", True)) and not any("$" in label for label in view.labels)
+
+
+def _settings(plan: Plan, options: TrainOptions, view: View, run_dir: Path, *, plots: bool) -> dict[str, Any]:
     return {
-        "plots": True,
         "deterministic": True,
         **options.overrides,
+        "plots": plots,
         "data": str(view.yaml),
         "epochs": options.epochs,
         "imgsz": options.imgsz,

@@ -54,6 +54,30 @@ PLAYBOOK = {
 """Command to the flags that people and scripts use today."""
 
 
+LOOP = {
+    "training build-retraining-queue": "--priority-csv --out --positive-top --negative-top "
+    "--variants --dry-run",
+    "data merge-retraining-queue": "--input --queue --out --dry-run",
+    "data fill-retraining-negatives": "--input --out --cache-dir --dry-run",
+    "data suggest-negative-online": "--manifest --input --out --merge-into --limit --timeout-ms "
+    "--max-retries",
+    "data suggest-benchmark-online-bulk": "--input --out --merge-into --passes --limit --offset "
+    "--start-offset --timeout-ms --max-retries --pause-ms --include-previous-failures",
+    "data bootstrap-kaggle-dataset": "--source --target --mode --force --dry-run",
+    "data sync-labeled-from-manifest": "--manifest --input --out --include-ready --dry-run",
+    "evaluation sync-benchmark-progress": "--manifest --completed --report --clear-empty-url --dry-run",
+    "evaluation export-unresolved-benchmark-rows": "--input --out",
+    "evaluation plan-benchmark-priority": "--taxonomy --manifest --out --top",
+    "evaluation plan-benchmark-coverage-expansion": "--taxonomy --manifest --target-ready --max-rows --out "
+    "--template-out",
+    "evaluation dedupe-benchmark-manifest": "--manifest --report --keep-first --keep-last --clear-url "
+    "--keep-url --dry-run",
+    "evaluation seed-negative-benchmark-entries": "--manifest --count --dry-run",
+    "evaluation seed-benchmark-depth-variants": "--manifest --target-ready --max-new --dry-run",
+}
+"""The commands of the retraining loop, with the flags they have in the system in use."""
+
+
 def _commands() -> Iterator[tuple[str, click.Command]]:
     """Yield every command and group below the program, with its name as it is typed."""
     waiting: list[tuple[str, click.Command]] = [("", repath_group)]
@@ -83,9 +107,9 @@ def test_the_playbook_has_eighteen_commands_and_all_are_here() -> None:
     assert set(PLAYBOOK) <= set(LEAVES)
 
 
-@pytest.mark.parametrize("name", PLAYBOOK)
+@pytest.mark.parametrize("name", [*PLAYBOOK, *LOOP])
 def test_a_command_has_the_flags_of_the_playbook_and_shows_them(name: str, repath: Repath) -> None:
-    wanted = set(PLAYBOOK[name].split())
+    wanted = set({**PLAYBOOK, **LOOP}[name].split())
     assert wanted <= _flags(COMMANDS[name])
     page = repath(*name.split(), "--help")
     assert page.code == 0

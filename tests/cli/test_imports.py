@@ -41,6 +41,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "sample"
     _imported("init", folder, "--sample", cwd=folder.parent)
     (folder / "classes" / "aluminum_soda_cans").mkdir(parents=True)
+    (folder / "queue.csv").write_text("name,url,item_id,canonical_label,source,notes\n")
     counts = dict.fromkeys(("images_evaluated", "tp", "fp", "fn", "skipped_unsupported_entries"), 0)
     rates = ("micro_precision", "micro_recall", "any_hit_rate", "negative_clean_rate")
     files = {"model": "m.tflite", "labels": "m.labels.json", "manifest": "m.json"}
@@ -58,6 +59,16 @@ COMMANDS = [
     "data suggest-benchmark-online",
     "data normalize-benchmark-labeled-urls",
     "data dedupe-benchmark-labeled",
+    "data sync-labeled-from-manifest",
+    "data merge-retraining-queue --queue queue.csv",
+    "data fill-retraining-negatives",
+    "evaluation seed-benchmark-depth-variants",
+    "evaluation seed-negative-benchmark-entries",
+    "evaluation sync-benchmark-progress",
+    "evaluation dedupe-benchmark-manifest",
+    "evaluation plan-benchmark-priority",
+    "evaluation plan-benchmark-coverage-expansion",
+    "evaluation export-unresolved-benchmark-rows",
     "training build-retraining-manifest",
     "evaluation build-resolved-benchmark-manifest --no-download",
     "evaluation compare-benchmark-results --no-baseline --candidate results.json",

@@ -148,6 +148,28 @@ def test_a_picture_that_a_retraining_row_notes_is_not_used_though_its_copy_is_el
     assert rows_of(space)[1].notes.endswith("real_world; source_image=Image_2.png")
 
 
+def test_retraining_rows_are_served_where_that_is_asked_for_and_negatives_never(space: Path, suggest) -> None:
+    rows = [
+        labeled("retrain_positive_tin-can_v1", notes="action=collect_more_positives; variant=1"),
+        labeled("retrain_positive_tin-can_v2", url="mine.png"),
+        labeled("retrain_negative_tin-can_v1", label="", notes="target_false_positive_label=Tin Can"),
+        labeled("todo_can_2"),
+    ]
+    write_csv(space / "rows.csv", rows, LABELED_COLUMNS)
+    suggest(todo("todo_can", "Tin Can"))
+    assert rows_of(space)[:4] == rows
+    ran = suggest(todo("todo_can", "Tin Can"), flags=("--retraining",))
+    after = rows_of(space)
+    assert after[0].notes == (
+        "action=collect_more_positives; variant=1; "
+        "folder=images/steel_cans/real_world; source_image=Image_2.png"
+    )
+    assert after[0].canonical_label == "Tin Can"
+    assert after[1:4] == rows[1:]
+    assert ran.json["matched_rows"] == 1
+    assert suggest(todo("todo_can", "Tin Can"), flags=("--retraining",)).json["matched_rows"] == 0
+
+
 def test_a_broken_picture_is_passed_over_and_listed(space: Path, suggest) -> None:
     (space.parent / "set/images/steel_cans/default/Image_1.png").write_bytes(b"no picture")
     (space.parent / "set/images/steel_cans/default/Image_0.png").touch()

@@ -97,6 +97,13 @@ def test_what_stands_there_wins_only_an_empty_item_is_filled(sync, tmp_path: Pat
     assert "left for you to decide: c" in ran.err
 
 
+def test_another_picture_than_the_manifest_s_stays_and_is_told(sync, tmp_path: Path) -> None:
+    mine = row("a", "Foil", url="mine.png")
+    ran = sync([image("a", "Foil", url="a.png", status="ready")], [mine], "--include-ready")
+    assert rows_of(tmp_path) == [mine]
+    assert ran.json["kept_by_hand"] == ["a: url 'mine.png'; the manifest has 'a.png'"]
+
+
 def test_a_name_under_several_items_gets_one_row(sync, tmp_path: Path) -> None:
     images = [image("box", "Cardboard", item_id="a"), image("box", "Cardboard", item_id="b")]
     sync(images, [])

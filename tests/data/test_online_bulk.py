@@ -10,6 +10,7 @@ import pytest
 from commons_server import Commons, page
 from hypothesis import given
 from hypothesis import strategies as st
+from workspaces import digests
 
 from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest, ManifestRow
@@ -200,6 +201,25 @@ def test_run_again_nothing_is_searched_and_nothing_changes(space: Path, commons:
     assert negatives(images).json["attempted"] == 0
     assert commons.asked == []
     assert (space / "l.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["suggest-benchmark-online", "suggest-benchmark-online-bulk"])
+def test_a_dry_run_names_the_rows_and_asks_and_writes_nothing(
+    space: Path, commons: Commons, repath: Repath, command: str
+) -> None:
+    write_csv(space / "l.csv", [row("a", "Can"), row("b", "Jar", url="b.png"), row("c")], LABELED_COLUMNS)
+    before = digests(space)
+    ran = repath("data", command, "--input", "l.csv", "--merge-into", "l.csv", "--out", "o.csv", "--dry-run")
+    assert (ran.json["wanting"], ran.json["attempted"], ran.json["merged_into"]) == (["a"], 0, None)
+    assert commons.asked == []
+    assert digests(space) == before
+
+
+def test_a_dry_run_names_the_negatives_alone(space: Path, commons: Commons, negatives) -> None:
+    ran = negatives([image("todo_negative_street"), image("todo_can", "Can")], [], "--dry-run")
+    assert ran.json["wanting"] == ["todo_negative_street"]
+    assert commons.asked == []
+    assert rows_of(space) == []
 
 
 def test_names_that_stand_twice_are_both_told(space: Path, negatives) -> None:

@@ -111,8 +111,6 @@ CSV_READERS = [
     (LABELED, HOLDOUT),
     (f"{BUNDLE}/annotations-template.csv", VALIDATE),
     (f"{BUNDLE}/annotations-template.csv", TRAIN),
-    (f"{BUNDLE}/annotations-template.csv", SEED_BOXES),
-    (f"{BUNDLE}/annotations-template.csv", IMPORT),
     (PRIORITY, BUILD_QUEUE),
     (QUEUE, BUILD_QUEUE),
     (LABELED, f"{BUILD_QUEUE} --labeled {LABELED}"),
@@ -124,6 +122,8 @@ CSV_READERS = [
     (LABELED, f"data suggest-negative-online --input {LABELED}"),
     (LABELED, "evaluation sync-benchmark-progress"),
     (LABELED, "evaluation export-unresolved-benchmark-rows"),
+    (f"{BUNDLE}/annotations-template.csv", SEED_BOXES),
+    (f"{BUNDLE}/annotations-template.csv", IMPORT),
 ]
 
 MAKE = {(LABELED, KAGGLE), (QUEUE, BUILD_QUEUE), (LABELED, MERGE_QUEUE), (LABELED, SYNC_LABELED)}

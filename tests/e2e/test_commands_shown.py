@@ -12,8 +12,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
@@ -44,7 +46,7 @@ class Folder:
         """Put there what a page takes as given."""
         {
             "pack": self._pack, "finished": self._workspace, "compared": self._compared,
-            "github": self._github,
+            "github": self._github, "commons": self._commons,
         }[fixture]()  # fmt: skip
 
     def _pack(self) -> None:
@@ -68,6 +70,29 @@ class Folder:
         self._stack.enter_context(github.running())
         self._stack.callback(lambda: _nothing_amiss(github))
         self.variables |= {"GITHUB_API_URL": f"{github.url}{API}", "GITHUB_TOKEN": github.token}
+
+    def _commons(self) -> None:
+        """A Wikimedia Commons on loopback that knows no picture; settings must allow its address."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyCommons)
+        self._stack.callback(server.server_close)
+        self._stack.callback(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.variables["REPATH_COMMONS_API"] = f"http://127.0.0.1:{server.server_port}/w/api.php"
+
+
+class EmptyCommons(BaseHTTPRequestHandler):
+    """The search of a MediaWiki in which nothing is found."""
+
+    def do_GET(self) -> None:
+        body = b'{"batchcomplete": true}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 def _nothing_amiss(github: FakeGitHub) -> None:

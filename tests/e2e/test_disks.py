@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_input import BENCHMARK, BUILD_BUNDLE, COMPARE, HOLDOUT, KAGGLE, RESOLVE, Repath, refused
+from bad_input import (
+    BENCHMARK,
+    BUILD_BUNDLE,
+    BUILD_QUEUE,
+    COMPARE,
+    HOLDOUT,
+    KAGGLE,
+    MERGE_QUEUE,
+    RESOLVE,
+    Repath,
+    refused,
+)
 from workspaces import PROGRAM, digests, program
 
 WRITERS = {
@@ -26,6 +37,12 @@ WRITERS = {
     "compared": COMPARE + " --out {}",
     "results": BENCHMARK + " --out {}",
     "resolved": RESOLVE + " --out {} --no-copy-local",
+    "queue": BUILD_QUEUE + " --out {}.csv",
+    "merged": MERGE_QUEUE + " --out {}",
+    "progress": "evaluation sync-benchmark-progress --report {}",
+    "expansion": "evaluation plan-benchmark-coverage-expansion --out {}",
+    "unresolved": "evaluation export-unresolved-benchmark-rows --out {}.csv",
+    "negatives": "evaluation seed-negative-benchmark-entries --count 40 --out {}",
 }
 """Commands that write one file."""
 

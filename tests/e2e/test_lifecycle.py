@@ -8,13 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import PROGRAM, SETTINGS, TINY, digests, environment, program
+from workspaces import SETTINGS, TINY, digests, environment, program
 
 from pipeline.lifecycle.stages import STAGES
 
@@ -133,6 +134,21 @@ def test_a_candidate_that_was_tampered_with_is_made_again(space: Path, name: str
     assert repath("release", "verify-release", "--manifest", manifest).code == 0
 
 
+@pytest.mark.parametrize(("stage", "name"), [("export", "best.pt"), ("baseline", "epoch1.pt")])
+def test_a_checkpoint_that_training_did_not_leave_is_not_opened(space: Path, stage: str, name: str) -> None:
+    facts = json.loads(program("run", cwd=space).stdout)["facts"]
+    checkpoint = (space / facts["weights_best"]).parent / name
+    checkpoint.write_bytes(
+        # A pickle that says so when it is opened.
+        b"cbuiltins\nopen\n(S'" + str(space / "opened").encode() + b"'\nS'w'\ntR."
+    )
+    again = program("run", "--from", stage, cwd=space)
+    assert again.returncode == 1
+    assert f"{name} is not the checkpoint that training left there" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert not (space / "opened").exists()
+
+
 def test_a_release_that_was_tampered_with_is_refused_and_not_overwritten(space: Path) -> None:
     model = space / "dist" / "releases" / "v0.1.0" / "yolo-repath-v0.1.0.tflite"
     model.write_bytes(model.read_bytes() + b"\n")
@@ -182,23 +198,41 @@ def _place(stage: str) -> int:
     return next(index for index, each in enumerate(STAGES) if each.name == stage)
 
 
-def test_an_interrupt_ends_with_130_and_one_word(space: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "said"), [(signal.SIGINT, 130, "Stopped."), (signal.SIGTERM, 143, "")]
+)
+def test_a_run_that_is_told_to_stop_leaves_nothing_half_written(
+    space: Path, tmp_path: Path, sent: signal.Signals, code: int, said: str
+) -> None:
     (space / "repath.toml").write_text(SETTINGS.format(epochs=40))
     running = _started(space, tmp_path / "log")
     _wait_for(tmp_path / "log", r"epoch 1/40")
-    os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(timeout=60) == 130
+    os.killpg(running.pid, sent)
+    try:
+        assert running.wait(timeout=60) == code
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
     told = (tmp_path / "log").read_text("utf-8")
     assert "Traceback" not in told
-    assert told.rstrip().endswith("Stopped.")
+    assert told.rstrip().endswith(said)
     assert not [path for path in space.rglob("*") if path.name.endswith(".part")]
+
+
+# Tests that were started in the background ignore Ctrl-C, and so would what they start.
+_AS_IN_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pipeline.cli.main import main
+main()
+"""
 
 
 def _started(space: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a run in a process group of its own, as a shell does."""
     with log.open("wb") as stream:
         return subprocess.Popen(
-            [*PROGRAM, "run"],
+            [sys.executable, "-c", _AS_IN_A_TERMINAL, "run"],
             cwd=space,
             env=environment(),
             stdout=stream,

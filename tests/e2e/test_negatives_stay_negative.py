@@ -32,6 +32,7 @@ COMMONS = "https://commons.wikimedia.org/wiki/Special:FilePath/"
 
 COMMANDS = [
     "data suggest-benchmark-from-kaggle --kaggle-dir classes",
+    "data suggest-benchmark-from-kaggle --kaggle-dir classes --retraining",
     "data suggest-benchmark-online --limit 99",
     f"data suggest-benchmark-online --input {MANIFEST} --limit 99",
     "data suggest-benchmark-online-bulk --limit 2 --pause-ms 0 --include-previous-failures",
@@ -200,6 +201,16 @@ def _expects(name: str, images: Sequence[ManifestRow]) -> set[str]:
     return {"" if row.is_negative else row.labels()[0] for row in rows}
 
 
+def _check_rows_with_a_picture(command: str, before: Sequence[LabeledRow]) -> None:
+    """A row that has a picture is a person's: nothing but an empty item is filled in it."""
+    if "normalize" in command or "dedupe" in command:
+        return
+    for was, now in zip(before, read_csv(LABELED, LabeledRow, LABELED_COLUMNS), strict=False):
+        if was.url:
+            assert now.replace(item_id=was.item_id) == was, command
+            assert now.item_id == was.item_id or not was.item_id, command
+
+
 def _check(command: str, before: dict[Path, Sides], images: Sequence[ManifestRow]) -> None:
     """No label came or went, no row was moved or lost, and what was added is what its name says."""
     for path in (LABELED, MANIFEST):
@@ -241,6 +252,7 @@ def test_no_command_gives_or_takes_a_label_in_any_order_and_each_does_nothing_wh
         for command in commands:
             before = {path: _sides(path) for path in (LABELED, MANIFEST)}
             asked = read_json(MANIFEST, BenchmarkManifest).images
+            rows_before = read_csv(LABELED, LabeledRow, LABELED_COLUMNS)
             bytes_before = digests(space)
             code, told = _quietly(command)
             assert "Traceback" not in told
@@ -249,6 +261,7 @@ def test_no_command_gives_or_takes_a_label_in_any_order_and_each_does_nothing_wh
                 assert digests(space) == bytes_before, command
                 continue
             _check(command, before, asked)
+            _check_rows_with_a_picture(command, rows_before)
             once = digests(space)
             assert _quietly(command)[0] == 0
             assert digests(space) == once, command

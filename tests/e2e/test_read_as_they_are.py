@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_input import KAGGLE, LABELED, MANIFEST, PACK, RESOLVE, RETRAINING, SEED, TAXONOMY, Repath
+from bad_input import (
+    KAGGLE,
+    LABELED,
+    MANIFEST,
+    MERGE_QUEUE,
+    PACK,
+    RESOLVE,
+    RETRAINING,
+    SEED,
+    SYNC_LABELED,
+    TAXONOMY,
+    Repath,
+)
 
 TIME = "1767225600"
 
@@ -48,6 +60,11 @@ CSV_COMMANDS = {
     "training build-retraining-manifest --out out": "out",
     f"{RESOLVE} --out out": "out",
     f"{KAGGLE} --merge-into {LABELED}": LABELED,
+    f"{MERGE_QUEUE} --out out": "out",
+    f"{SYNC_LABELED} --out out": "out",
+    "data fill-retraining-negatives --out out": "out",
+    "evaluation sync-benchmark-progress --out out": "out",
+    "evaluation export-unresolved-benchmark-rows --out out": "out",
 }
 
 

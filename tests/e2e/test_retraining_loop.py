@@ -47,8 +47,15 @@ def space(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commons: 
     for text in sorted((real / "photos/labels").rglob("*.txt")):
         if not text.read_text().strip():
             shutil.copy(real / "photos/images" / text.parent.name / f"{text.stem}.jpg", scenes)
+    (space / "benchmarks").mkdir()
+    shutil.copy(real / "repath-mobile/municipal-benchmark-manifest-v2.json", space / "benchmarks")
+    # A class folder with one picture, so that a second one must be searched for elsewhere.
+    left = space / "data/classes/steel_food_cans/default"
+    left.mkdir(parents=True)
+    shutil.copy(real / "folders/steel_food_cans/default/Image_3.jpg", left)
     (space / "repath.toml").write_text(
         "[download]\nallow_private_addresses = true\n"
+        "[kaggle]\ndir = 'data/classes'\n[kaggle.folders]\n'Tin Can' = ['steel_food_cans']\n"
         "[planning]\nvariants = 2\nnegatives_dir = 'data/scenes'\n"
     )
     monkeypatch.chdir(space)
@@ -82,7 +89,6 @@ def _write_results(real: Path) -> None:
     rates = dict.fromkeys(("micro_precision", "micro_recall", "any_hit_rate", "negative_clean_rate"))
     files = {"model": "m.tflite", "labels": "m.labels.json", "manifest": "m.json"}
     wanted = {"threshold": 0.35, "topk": 5, "supported_only": False, "images_evaluated": len(rows)}
-    RESULTS.parent.mkdir()
     RESULTS.write_text(json.dumps({"summary": {**files, **wanted, **counts, **rates}, "results": rows}))
 
 
@@ -111,7 +117,8 @@ def test_from_a_weak_benchmark_to_new_samples(space: Path, repath: Repath) -> No
 
     # Merged, searched for and filled.
     assert _done(repath("data", "merge-retraining-queue"))["rows_added"] == 4
-    assert _done(repath("data", "suggest-benchmark-online-bulk", "--pause-ms", "0"))["matched_rows"] == 2
+    assert _done(repath("data", "suggest-benchmark-from-kaggle", "--retraining"))["matched_rows"] == 1
+    assert _done(repath("data", "suggest-benchmark-online-bulk", "--pause-ms", "0"))["matched_rows"] == 1
     filled = _done(repath("data", "fill-retraining-negatives", "--no-download"))
     assert filled["filled"] == ["retrain_negative_plastic-jug_v4", "retrain_negative_plastic-jug_v5"]
     assert _done(repath("data", "normalize-benchmark-labeled-urls"))["normalized"] == 1
@@ -125,7 +132,9 @@ def test_from_a_weak_benchmark_to_new_samples(space: Path, repath: Repath) -> No
     ]
     new = after[488:]
     assert [row.canonical_label for row in new] == [WEAK, WEAK, "", ""]
-    assert all((space / row.url).is_file() for row in new[2:])
+    assert new[0].note("folder") == "steel_food_cans/default"
+    assert new[1].source == "wikimedia_commons_search"
+    assert all((space / row.url).is_file() for row in (new[0], *new[2:]))
 
     # And they are samples of the next training.
     _done(repath("training", "build-retraining-manifest"))
@@ -174,3 +183,17 @@ def test_an_edit_between_two_steps_outlives_all_of_them(space: Path, repath: Rep
     for step in ("suggest-benchmark-online-bulk --pause-ms 0", "fill-retraining-negatives --no-download"):
         _done(repath("data", *step.split()))
     assert next(row for row in _rows() if row.name == name) == mine
+
+
+def test_a_run_of_the_lifecycle_keeps_what_was_added_to_the_manifest_and_is_then_up_to_date(
+    finished: Path, tmp_path: Path, repath: Repath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished, tmp_path / "sample")
+    monkeypatch.chdir(tmp_path / "sample")
+    manifest = Path("benchmarks/municipal-benchmark-manifest-v2.json")
+    added = _done(repath("evaluation", "seed-negative-benchmark-entries", "--count", "6"))["generated"]
+    assert added
+    rows = read_json(manifest, BenchmarkManifest).images
+    assert repath("run", "--until", "manifest").code == 0
+    assert read_json(manifest, BenchmarkManifest).images == rows
+    assert "manifest     up to date" in repath("run", "--until", "manifest").err

@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from tiny_models import tiny_model
 
 from pipeline.contracts.results import BenchmarkResults, Shard
 from pipeline.evaluation.benchmark import BenchmarkOptions, run_benchmark
+from pipeline.evaluation.measure import Item, Judging, Measurer, judged_row
 from pipeline.evaluation.shards import merge_results, parse_shard
 from pipeline.support.documents import read_json
 from pipeline.support.errors import ContractError, InputError, ModelError, UsageError
 from pipeline.support.files import sha256_file
+from pipeline.support.yolo_labels import YoloBox
 
 pytest.importorskip("ai_edge_litert")
 
@@ -137,17 +141,36 @@ def test_what_is_no_shard_is_refused(text: str) -> None:
         parse_shard(text)
 
 
-def test_an_interrupted_run_goes_on_behind_its_last_row(space: Path) -> None:
+def test_an_interrupted_run_goes_on_behind_its_last_row(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = space / "journal.jsonl"
     whole = run_benchmark(options(space, journal=journal))
     lines = journal.read_text().splitlines()
     assert len(lines) == 10
     journal.write_text("\n".join([*lines[:5], lines[5][:40]]))
-    (space / "p0.jpg").unlink()
-    done = {json.loads(line)["item"] for line in lines[1:5]}
-    assert 0 in done
-    shutil.copy(space / "p1.jpg", space / "p0.jpg")  # not read again: its row is done
+    done = [json.loads(line)["item"] for line in lines[1:5]]
+    measured: list[int] = []
+
+    def watched(self: Measurer, item: Item) -> Any:
+        measured.append(item.position)
+        return call(self, item)
+
+    call = Measurer.__call__
+    monkeypatch.setattr(Measurer, "__call__", watched)
     assert untimed(run_benchmark(options(space, journal=journal, resume=True))) == untimed(whole)
+    assert sorted(measured) == sorted(set(range(9)) - set(done))
+
+
+def test_a_picture_that_was_exchanged_meanwhile_is_measured_anew(space: Path) -> None:
+    journal = space / "journal.jsonl"
+    run_benchmark(options(space, journal=journal))
+    shutil.copy(space / "p1.jpg", space / "p0.jpg")
+    (space / "p2.jpg").unlink()
+    kept = journal.read_bytes()
+    fresh = untimed(run_benchmark(options(space, max_unreadable=0.5)))
+    journal.write_bytes(kept)
+    again = run_benchmark(options(space, journal=journal, resume=True, max_unreadable=0.5))
+    assert untimed(again) == fresh
+    assert [picture.name for picture in again.unreadable or []] == ["n2"]
 
 
 def test_a_journal_of_another_run_is_not_taken(space: Path) -> None:
@@ -274,6 +297,16 @@ def test_training_pictures_in_the_benchmark_are_told_and_held_back_ones_give_box
     assert (results.boxes.pictures, results.boxes.boxes, results.boxes.tp) == (1, 1, 1)
     assert results.summary.images_evaluated == 9
     assert ran.json["training_overlap"] == 2
+
+
+@given(middle=st.floats(0, 1), share=st.floats(0, 1, exclude_min=True), side=st.integers(1, 10_000))
+def test_a_drawn_box_keeps_an_area_however_small(middle: float, share: float, side: int) -> None:
+    item = Item(0, 0, "p", "p.jpg", Path("p.jpg"), shares=(("b", YoloBox(0, middle, 0.5, share, 1.0)),))
+    row = judged_row(item, "0" * 64, (side, side), [], Judging(0.35, 5))
+    [known] = row.expected_boxes or []
+    left, _, right, _ = known.box
+    assert 0 < right - left <= max(share * side, 0.01) + 0.02
+    assert abs((left + right) / 2 - middle * side) <= 0.02
 
 
 def candidate(folder: Path, space: Path) -> Path:

@@ -78,13 +78,14 @@ def test_names_that_stand_twice_are_paired_in_order_and_each_once(results_of: Ma
         ("topk", {"topk": 3}, "topk differs: 5 and 3"),
         ("resize", {"resize": "letterbox"}, "resized differently"),
         ("resize", {"filter": "pillow-bilinear"}, "resized differently"),
+        ("resize", {"reduced_decode": True}, "resized differently"),
     ],
 )
 def test_what_differs_is_refused_unless_allowed_and_then_said(
     results_of: Make, kind: Any, summary: dict[str, Any], words: str
 ) -> None:
-    before = results_of(ROWS, resize="stretch", filter="opencv-linear")
-    after = results_of(ROWS, **{"resize": "stretch", "filter": "opencv-linear", **summary})
+    alike = {"resize": "stretch", "filter": "opencv-linear", "reduced_decode": False}
+    before, after = results_of(ROWS, **alike), results_of(ROWS, **{**alike, **summary})
     with pytest.raises(InputError, match=words) as caught:
         compare(before, after)
     assert f"--allow-different {kind}" in str(caught.value.hint)
@@ -95,6 +96,17 @@ def test_what_differs_is_refused_unless_allowed_and_then_said(
 
 def test_an_older_file_that_does_not_name_its_resize_rule_is_compared(results_of: Make) -> None:
     assert compare(results_of(ROWS), results_of(ROWS, resize="letterbox")).notes == []
+
+
+def test_a_picture_that_was_another_file_for_the_other_model_is_noted(results_of: Make) -> None:
+    before, after = results_of(ROWS), results_of(ROWS)
+    for row in (*before.results, *after.results):
+        row.picture_sha256 = "0" * 64
+    assert compare(before, after).notes == []
+    after.results[1].picture_sha256 = "1" * 64
+    after.results[2].picture_sha256 = None  # an older file does not say
+    [note] = compare(before, after).notes
+    assert note == "one picture is not the file that the baseline was measured on (b): measure it again"
 
 
 def test_no_picture_in_common_is_refused_unless_allowed(results_of: Make) -> None:

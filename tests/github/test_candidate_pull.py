@@ -295,7 +295,7 @@ def test_a_client_killed_after_any_request_goes_on_where_it_was(
 
 
 def test_two_runs_at_once_open_one(api: FakeGitHub, pointer: CandidatePointer) -> None:
-    gate = threading.Barrier(2, timeout=10)
+    gate = threading.Barrier(2, timeout=60)
     waited: list[int] = []
 
     def together(request: Request) -> None:

@@ -101,7 +101,7 @@ def test_an_app_that_is_not_told_its_name_still_has_one_comment(
 
 
 def test_two_runs_at_once_leave_one_comment(api: FakeGitHub) -> None:
-    gate = threading.Barrier(2, timeout=10)
+    gate = threading.Barrier(2, timeout=60)
 
     def together(request: Request) -> None:
         if request.method == "POST":

@@ -220,6 +220,18 @@ def test_the_picture_names_every_stage_of_a_run_and_leads_to_its_section(site: P
         assert f'id="{box.anchor}"' in page
 
 
+def test_what_belongs_to_an_entry_of_a_list_stays_in_it() -> None:
+    markdown = pytest.importorskip("markdown")
+    entries = "1. One:\n\n   ```sh\n   ls\n   ```\n\n2. Two.\n\n   More of two.\n\n"
+    written = f"{entries}No list.\n\n```text\n1. x\n   y\n```\n"
+    indented = guide_text.four_spaces(written)
+    made = markdown.markdown(indented, extensions=["pymdownx.superfences"])
+    assert made.count("<ol>") == 1
+    assert made.count("<li>") == 2
+    assert "1. x\n   y" in indented
+    assert guide_text.four_spaces("Plain.\n\n   Three spaces.") == "Plain.\n\n   Three spaces."
+
+
 def test_flags_and_what_stands_in_backticks_are_code() -> None:
     made = guide_text.text("Give --out, or the `count`-th of a--b.")
     assert re.findall("<code>(.+?)</code>", made) == ["--out", "count"]

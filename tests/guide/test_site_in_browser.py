@@ -24,7 +24,7 @@ PHONE = {"width": 375, "height": 800}
 PAGES = (
     "index", "start", "concepts", "recipes/verdict", "recipes/weak-class", "commands/index",
     "commands/training/train-detector-from-annotation", "formats/index", "formats/benchmark-results",
-    "formats/repath.toml", "troubleshooting",
+    "formats/repath.toml", "github", "troubleshooting",
 )  # fmt: skip
 
 SEARCHED = {"max-unreadable": "benchmark-candidate-model", "rate limit is spent": "troubleshooting"}

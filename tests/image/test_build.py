@@ -95,7 +95,6 @@ def test_the_log_goes_on_line_by_line(events: list[dict[str, Any]], checkout: Pa
     told: list[str] = []
     done = build_image(_engine(events), checkout, BuildOptions("x"), told.append)
     assert done["image_id"] == "sha256:ab"
-    assert done["digest"] == "r/x@sha256:cd"
     assert any("first line" in line for line in told)
     assert "second line" in told or events is DOCKER
     assert all(line.strip() and "\n" not in line for line in told)
@@ -119,13 +118,19 @@ def test_a_build_that_fails_before_a_step_says_so(checkout: Path) -> None:
         build_image(_engine([{"error": "no such base"}]), checkout, BuildOptions("x"), lambda line: None)
 
 
-def test_a_push_gives_the_digest_that_the_registry_told() -> None:
-    events = [{"status": "Pushing", "progressDetail": {"current": 1}}, {"aux": {"Digest": "sha256:ef"}}]
-    assert (
-        push_image(_engine([], pushed=events), "host:5000/a/b:v1", lambda line: None)
-        == "host:5000/a/b@sha256:ef"
-    )
-    assert push_image(_engine([], pushed=[]), "r/x:v1", lambda line: None) == "r/x@sha256:cd"
+@pytest.mark.parametrize(
+    "last",
+    [{"aux": {"Digest": f"sha256:{'ef' * 32}"}}, {"status": f"v1: digest: sha256:{'ef' * 32} size: 420"}],
+)
+def test_a_push_gives_the_digest_that_the_registry_told(last: dict[str, Any]) -> None:
+    events = [{"status": "Pushing", "progressDetail": {"current": 1}}, last]
+    told = push_image(_engine([], pushed=events), "host:5000/a/b:v1", lambda line: None)
+    assert told == f"host:5000/a/b@sha256:{'ef' * 32}"
+
+
+def test_a_push_without_a_digest_is_an_error() -> None:
+    with pytest.raises(EngineError, match="did not tell under which digest"):
+        push_image(_engine([], pushed=[{"status": "done"}]), "r/x:v1", lambda line: None)
 
 
 def test_a_push_that_is_refused_is_an_error() -> None:

@@ -31,6 +31,7 @@ def test_the_build_tells_what_it_does_and_what_came_out(built: Built) -> None:
     assert built.summary["variant"] == "cpu"
     assert built.summary["base_image"] == BASE
     assert not built.summary["pushed"]
+    assert built.summary["digest"] is None
     image = built.client.images.get(IMAGE)
     assert built.summary["image_id"] == image.id
     assert image.attrs["Config"]["User"] == "10001:10001"

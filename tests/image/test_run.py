@@ -218,6 +218,7 @@ def test_an_image_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> N
         (["--env", "=x", "--", "run"], "--env =x"),
         (["--env", "REPATH_NOT_SET", "--", "run"], "it is not set here"),
         (["--workspace", "nowhere", "--", "run"], "no such folder"),
+        (["--gpu", "all", "--", "run"], "No such option"),
         ([], "Missing argument"),
     ],
 )

@@ -110,6 +110,7 @@ def test_the_retraining_notebook_goes_from_coverage_to_a_verdict(executed: dict[
     assert "none of 24 benchmark pictures was seen in training" in told
     assert "epoch 3/3" in told  # the line of progress below the curves
     assert "mAP50-95" in told
+    assert "recommended" in told  # the labels that the next round should be about
     assert all(picture.startswith(b"\x89PNG") for picture in pictures(notebook))
     # Coverage, positives, negatives, boxes, curves, predictions, changed pictures.
     assert len(pictures(notebook)) >= 6

@@ -13,8 +13,10 @@ from release_files import write_bundle
 pytest.importorskip("matplotlib")
 
 from pipeline.cli.main import run
+from pipeline.contracts.comparison import ComparedFigure, Comparison, Overlap
 from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest
+from pipeline.contracts.results import BenchmarkResults
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.notebooks import pictures, tables
 from pipeline.notebooks.display import table_html
@@ -76,8 +78,6 @@ def test_stages_run_in_order_are_told_once_and_left_alone_where_they_stand(
 
 
 def test_what_has_not_been_made_yet_is_named(space: Space) -> None:
-    from pipeline.contracts.comparison import Comparison
-
     with pytest.raises(InputError, match=r"latest-results\.compare\.json does not exist"):
         space.read("comparison", Comparison)
 
@@ -151,3 +151,42 @@ def test_without_a_token_or_a_repository_the_plan_says_that_nobody_was_asked(
     plan, rests_on = planned(publication_of(write_bundle(tmp_path), title="x"), environ=environ)
     assert rests_on.startswith(f"{lacking} not set, so GitHub was not asked")
     assert tables.steps_table(plan)["step"].iloc[0] == "make a draft"
+
+
+def test_a_first_release_shows_the_candidates_figures_alone() -> None:
+    alone = ComparedFigure(baseline=None, candidate=0.5, delta=None)
+    nothing = Overlap(rows=0, baseline_summary={}, candidate_summary={}, comparison={})
+    comparison = Comparison(
+        baseline=None, candidate="c.json", comparison={"any_hit_rate": alone}, overlap=nothing
+    )
+    table = tables.figures_table(comparison)
+    assert (list(table.index), list(table["candidate"])) == (["any hit rate"], [0.5])
+    assert tables.labels_table(comparison).empty
+    assert table_html(tables.labels_table(comparison))
+
+
+def test_pictures_that_changed_are_drawn_with_what_the_candidate_finds(space: Space) -> None:
+    space.run_until("resolve")
+    manifest = space.read("resolved_manifest", BenchmarkManifest)
+    row = next(row for row in manifest.images if row.expected_any)
+    detection = {"label": "Glass Bottle", "score": 0.9, "box": [10.0, 10.0, 60.0, 50.0]}
+    told = {"name": row.name, "url": row.url, "expected_any": row.expected_any, "expected_all": []}
+    result = {**told, "predicted_labels": [], "detections": [detection], "precision": None, "recall": None}
+    rates = dict.fromkeys(("micro_precision", "micro_recall", "any_hit_rate", "negative_clean_rate"))
+    counts = dict.fromkeys(("images_evaluated", "tp", "fp", "fn", "skipped_unsupported_entries", "topk"), 0)
+    files = {"model": "m", "labels": "l", "manifest": "m", "threshold": 0.3, "supported_only": False}
+    candidate = BenchmarkResults.model_validate(
+        {
+            "summary": {**files, **rates, **counts},
+            "results": [{**result, "any_hit": False, "size": [320, 320]}],
+        }
+    )
+    nothing = Overlap(rows=0, baseline_summary={}, candidate_summary={}, comparison={})
+    comparison = Comparison(baseline=None, candidate="c.json", comparison={}, overlap=nothing)
+    figure = pictures.changed_pictures(comparison, candidate, space.path("resolved_manifest"))
+    assert figure is not None
+    (axes,) = figure.axes
+    assert axes.get_title() == f"{row.expected_any[0]}\n{row.name}"
+    assert len(axes.patches) == 1
+    empty = candidate.replace(results=[])
+    assert pictures.changed_pictures(comparison, empty, space.path("resolved_manifest")) is None

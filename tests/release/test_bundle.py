@@ -140,6 +140,12 @@ def test_what_is_no_semantic_version_is_refused(text: str) -> None:
         semantic_version(text)
 
 
+@pytest.mark.parametrize("digits", [200, 5000])
+def test_a_version_that_is_no_file_name_for_its_length_is_refused(digits: int) -> None:
+    with pytest.raises(UsageError, match="128 are allowed"):
+        semantic_version(f"1.0.{'9' * digits}")
+
+
 def test_labels_that_are_not_the_models_classes_are_refused(
     model_file: ModelFile, labels_file: Path, tmp_path: Path
 ) -> None:

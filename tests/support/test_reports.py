@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.contracts.base import Contract
+from pipeline.support.errors import OutputError
 from pipeline.support.reports import write_report
+from pipeline.support.together import Placement
 
 
 class Report(Contract):
@@ -31,6 +33,29 @@ def test_fields_that_may_differ_keep_what_was_said_last(tmp_path: Path) -> None:
     write_report(path, Report(generated_at="1", found=1, done=["a"]))
     assert not write_report(path, Report(generated_at="2", found=1, done=[]), ignoring=["done"])
     assert write_report(path, Report(generated_at="2", found=3, done=[]), ignoring=["done"])
+
+
+def test_a_report_that_cannot_be_written_leaves_the_files_it_tells_of(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text("as it was")
+    (tmp_path / "r.json").mkdir()
+    with pytest.raises(OutputError, match=r"r\.json"):
+        write_report(
+            tmp_path / "r.json",
+            Report(generated_at="1", found=1, done=[]),
+            beside=[Placement(tmp_path / "m.json", b"new")],
+        )
+    assert (tmp_path / "m.json").read_text() == "as it was"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "r.json"]
+
+
+def test_files_that_are_there_keep_their_mode(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text("as it was")
+    (tmp_path / "m.json").chmod(0o640)
+    write_report(
+        None, Report(generated_at="1", found=1, done=[]), beside=[Placement(tmp_path / "m.json", b"new")]
+    )
+    assert (tmp_path / "m.json").read_text() == "new"
+    assert (tmp_path / "m.json").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"x"'])

@@ -120,6 +120,12 @@ def test_an_absolute_path_that_climbs_out_is_refused(tree: Path) -> None:
         finder.find(f"{tree}/ws/../secret", row="row")
 
 
+@pytest.mark.parametrize("url", ["file://[x/y.jpg", "file://a]/y.jpg", "FILE://[::1"])
+def test_a_file_url_that_cannot_be_split_is_refused_in_words(url: str, tree: Path) -> None:
+    with pytest.raises(InputError, match="is no url"):
+        SourceFinder(tree / "ws" / "data" / "rows.csv").find(url, row="line 2")
+
+
 def test_a_file_on_another_host_is_refused(tree: Path) -> None:
     with pytest.raises(InputError, match="another host"):
         SourceFinder(tree / "ws" / "data" / "rows.csv").find("file://server/share/a.png", row="row")
@@ -183,7 +189,7 @@ def test_the_workspace_of_a_folder_is_itself_or_above(tree: Path) -> None:
 @given(
     url=st.one_of(
         st.text(max_size=80),
-        st.lists(st.sampled_from(["..", ".", "/", "file:", "//", "a", "ü"])).map("/".join),
+        st.lists(st.sampled_from(["..", ".", "/", "file:", "//", "a", "ü", "[", "]"])).map("/".join),
     )
 )
 def test_any_url_is_found_inside_or_refused_in_words(url: str, tree: Path) -> None:

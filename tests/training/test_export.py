@@ -201,6 +201,28 @@ def test_labels_of_another_number_stop_the_export(exported, pictures: Path, tmp_
         export_candidate(source, ExportOptions(imgsz=SIZE), candidates_root=tmp_path, run_id="x")
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"), [(("Jar", "Jar", "Can"), "stand twice"), (("", "b", "c"), "blank")]
+)
+def test_a_checkpoint_whose_class_names_are_no_labels_is_told_before_any_work(
+    exported, pictures: Path, tmp_path: Path, repath, names: tuple[str, ...], reason: str
+) -> None:
+    import torch
+
+    weights, _ = exported
+    content = torch.load(weights, weights_only=False)
+    content["model"].names = dict(enumerate(names))
+    torch.save(content, tmp_path / "odd.pt")
+    done = repath(
+        "training", "export-candidate", "--weights", tmp_path / "odd.pt", "--pictures", pictures,
+        "--candidate-root", tmp_path / "candidates",
+    )  # fmt: skip
+    assert done.code == 1
+    assert reason in done.err
+    assert "--labels" in done.err
+    assert not (tmp_path / "candidates").exists()
+
+
 def test_labels_in_another_order_than_the_checkpoints_stop_the_export(
     exported, pictures: Path, tmp_path: Path
 ) -> None:

@@ -225,6 +225,25 @@ def test_results_of_other_files_are_refused(promote: Callable[..., Any], root: P
     assert "does not say by its digest" in promote("--results", results(path)).err
 
 
+def test_the_results_of_the_workspace_are_held_to_where_they_name_the_candidate(
+    promote: Callable[..., Any], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "repath.toml").touch()
+    (tmp_path / "benchmarks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert promote().code == 0  # nothing was measured yet
+    path = tmp_path / "benchmarks" / "latest-results.candidate.json"
+    model = "candidates/20260201-000000/yolo-repath.tflite"
+    results(path, model=model, model_sha256="0" * 64)
+    refused = promote()
+    assert refused.code == 1
+    assert "measured on other model" in refused.err
+    results(path, model="candidates/20260101-000000/yolo-repath.tflite", model_sha256="0" * 64)
+    assert "was measured on another model" in promote().err
+    results(path, model=model, model_sha256=hashlib.sha256((tmp_path / model).read_bytes()).hexdigest())
+    assert "another model" not in promote().err
+
+
 def test_the_candidate_of_an_analysis_is_found_by_its_digest_or_its_path(
     promote: Callable[..., Any], root: Path, tmp_path: Path
 ) -> None:
@@ -270,6 +289,9 @@ def test_wrong_flags_are_explained(promote: Callable[..., Any], root: Path) -> N
         assert ran.code == 1
         assert "is not a plain name" in ran.err
     assert promote("--prefix", "../x").code == 2
+    alone = promote("--metadata-path", root / "active.json")
+    assert alone.code == 2
+    assert "--write-metadata" in alone.err
     assert "is not a candidate" in promote("--candidate-dir", root).err
 
 

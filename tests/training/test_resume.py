@@ -269,30 +269,6 @@ def test_there_must_be_a_training_to_resume(
     assert "by a version that did not record its settings" in repath(*command).err
 
 
-def test_on_several_gpus_the_runs_folder_is_left_and_epochs_are_watched_from_outside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ultralytics.models.yolo.detect import DetectionTrainer
-
-    from pipeline.training.epochs import Epoch, EpochFeed
-    from pipeline.training.trainer import RepathTrainer
-    from pipeline.training.ultralytics_run import _looking
-
-    told: list[Epoch] = []
-    results = tmp_path / "results.csv"
-
-    def in_other_processes(trainer: RepathTrainer) -> None:
-        assert trainer.resume  # else Ultralytics empties the folder before it starts them
-        results.write_text("epoch,time,train/box_loss\n1,1.0,0.5\n")
-
-    monkeypatch.setattr(DetectionTrainer, "train", in_other_processes)
-    trainer = RepathTrainer.__new__(RepathTrainer)
-    trainer.ddp, trainer.resume = True, False
-    with _looking(EpochFeed(results, 2, [told.append], validated=False)):
-        trainer.train()
-    assert [epoch.number for epoch in told] == [1]
-
-
 def test_a_checkpoint_is_the_old_one_or_the_new_one_and_both_are_known(tmp_path: Path) -> None:
     import hashlib
 

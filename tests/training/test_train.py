@@ -54,10 +54,32 @@ def test_a_training_leaves_a_proven_candidate_an_early_checkpoint_and_nothing_el
     assert (run / "weights" / "epoch0.pt").is_file()
     assert (candidate / "model.best.pt").read_bytes() == (run / "weights" / "best.pt").read_bytes()
     assert json.loads((run / RECORD).read_text())["finished"]
+    drawn = {path.name for path in run.glob("*.png")}
+    assert {"curves.png", "predictions.png", "confusion_matrix.png", "results.png"} <= drawn
+    assert list(run.glob("events.out.tfevents.*"))
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
     again = train(repath, bundle, tmp_path, "--model", definition(False), "--run-id", "r1")
     assert again.code == 2
     assert "exists already" in again.err
+
+
+@pytest.mark.slow
+def test_labels_of_any_letters_are_trained_on_and_drawn(bundle: Path, definition, tmp_path: Path) -> None:
+    labels = ["罐头 <b>", "Flaschen äöü", "$\\bad{"]
+    classes = {"classes": [{"id": index, "label": label} for index, label in enumerate(labels)]}
+    (bundle / "classes.json").write_text(json.dumps(classes))
+    options = TrainOptions(model=str(definition(False)), epochs=1, imgsz=64, batch=4, device="cpu", workers=0)
+    run = train_detector(
+        open_dataset(bundle), options, run_dir=tmp_path / "a", base=tmp_path, tell=lambda line: None
+    )
+    assert (run.run_dir / "predictions.png").is_file()
+    assert not (run.run_dir / "confusion_matrix.png").exists()  # Ultralytics would take it for mathematics
+    classes["classes"][2]["label"] = "Tin Can"
+    (bundle / "classes.json").write_text(json.dumps(classes))
+    again = train_detector(
+        open_dataset(bundle), options, run_dir=tmp_path / "b", base=tmp_path, tell=lambda line: None
+    )
+    assert (again.run_dir / "confusion_matrix.png").is_file()
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import json
 import shutil
 import zipfile
@@ -153,16 +152,6 @@ def stored(call: Callable[..., None], material: Material, tmp_path: Path) -> Cal
         return pointer.read_bytes()
 
     return store
-
-
-def zipped(folder: Path) -> bytes:
-    """Pack an artifact as GitHub hands it out."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder).as_posix())
-    return packed.getvalue()
 
 
 def _write_candidate(folder: Path, run_id: str, sees: list[int]) -> None:

@@ -145,6 +145,13 @@ def test_a_fork_stays_on_a_hosted_runner_whoever_calls(name: str) -> None:
         assert job["container"]["image"] == "${{ !(" + FORK + ") && inputs.image || '' }}", key
 
 
+def test_every_job_goes_to_the_runner_that_is_named_but_the_comment_and_the_checks() -> None:
+    hosted = {(name, key) for name, key, job in jobs() if job.get("runs-on") == "ubuntu-latest"}
+    assert hosted == {("pull-request-comment.yml", "comment"), ("ci.yml", "lint"), ("ci.yml", "test")}
+    for name, key, job in jobs():
+        assert "uses" in job or (name, key) in hosted or "inputs.runner" in job["runs-on"], f"{name} {key}"
+
+
 def test_a_pull_request_gives_a_fork_neither_runner_nor_image_nor_secret() -> None:
     own = "github.event.pull_request.head.repo.full_name == github.repository && "
     job = workflow("pull-request.yml")["jobs"]["compare"]
@@ -281,7 +288,8 @@ def test_a_container_leaves_nothing_of_root() -> None:
     for name, key, job in jobs():
         if "container" in job:
             last = job["steps"][-1]
-            assert last["if"] == "always() && inputs.image", f"{name} {key}"
+            given = "use-image" if name == "retrain.yml" else "image"
+            assert last["if"] == f"always() && inputs.{given}", f"{name} {key}"
             assert "--user 0:0" in job["container"]["options"]
             assert "--gpus all" in job["container"]["options"]
 
@@ -289,7 +297,7 @@ def test_a_container_leaves_nothing_of_root() -> None:
 def test_what_root_wrote_is_given_back(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")
-    scripts = {job["steps"][-1]["run"] for name, _, job in jobs(*REUSABLE) if "container" in job}
+    scripts = {job["steps"][-1]["run"] for _, _, job in jobs() if "container" in job}
     [script] = scripts
     places = {name: tmp_path / name for name in ("temp", "workspace", "home")}
     for folder in places.values():

@@ -50,7 +50,7 @@ def run_payload(run_id: int, head: str, conclusion: str, *, branch: str, repo: s
     }
 
 
-def zipped(folder: Path) -> bytes:
+def packed_artifact(folder: Path) -> bytes:
     """Pack an artifact as GitHub hands it out."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -65,7 +65,7 @@ def commented(project: Project, head: str, conclusion: str, *, branch: str, repo
     run_id = project.run_id
     comparison = project.artifact("pull-request-comparison")
     if comparison.is_dir():
-        project.github.add_artifact(run_id, "pull-request-comparison", zipped(comparison))
+        project.github.add_artifact(run_id, "pull-request-comparison", packed_artifact(comparison))
     project.git("checkout", "--quiet", "main")
     payload = run_payload(run_id, head, conclusion, branch=branch, repo=repo)
     return project.run("workflow_run", "pull-request-comment.yml", payload)

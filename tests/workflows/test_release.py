@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from act_runs import Project
+from act_runs import Project, record_image_commands, recorded_calls
 from github_server import FakeGitHub
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,8 @@ def test_a_tag_goes_on_with_a_release_that_stopped_half_way_and_a_rerun_changes_
     project: Project, github: FakeGitHub, released: None, stored: Callable[[str], bytes]
 ) -> None:
     pointer = stored("better")
-    project.variables = {"REPATH_SHARDS": "1"}
+    project.variables = {"REPATH_SHARDS": "1", "REPATH_IMAGE_NAME": "registry.example/someone/image"}
+    record_image_commands(project)
     project.commit({"candidate.json": pointer, "release-notes.md": "Sees bottles, too.\n"})
     half_published(github, "v0.2.0")
     first = project.run("push", "release.yml", tag_payload(project, "v0.2.0"))
@@ -63,7 +64,14 @@ def test_a_tag_goes_on_with_a_release_that_stopped_half_way_and_a_rerun_changes_
         "release-manifest-v0.2.0.json",
         "SHA256SUMS",
         "provenance.sigstore.json",
+        "image.cdx.json",
     }
+    assert recorded_calls(project)[1][:4] == [
+        "image",
+        "build",
+        "--tag",
+        "registry.example/someone/image:v0.2.0",
+    ]
     model = json.loads(pointer)["model"]["sha256"]
     assert hashlib.sha256(files["yolo-repath-v0.2.0.tflite"]).hexdigest() == model
     assert json.loads(files["release-manifest-v0.2.0.json"])["generated_at"].startswith("2026-02-03T03:05:06")

@@ -1,7 +1,8 @@
 """How fast a model is measured, beside the parts alone, the plain loop with Pillow, and `yolo val`.
 
-    python benchmarks/bench_benchmark.py --model model.tflite --labels labels.json [--pictures 300]
+    python benchmarks/bench_benchmark.py [--model model.tflite --labels labels.json] [--pictures 300]
 
+Without a model an untrained yolo26n is exported at 320: what it finds is nothing, what it costs is the same.
 Pictures are drawn on the fly: one-megapixel JPEGs. All figures come from one run; the machine should have
 nothing else to do. The parts are measured alone, one after another, on one core; the ceiling is what
 `cores / (decode + resize + invoke)` allows.
@@ -41,20 +42,44 @@ TARGETS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--labels", type=Path)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--repeat", type=int, default=1, help="best of so many measurements of each figure")
     parser.add_argument("--no-yolo", action="store_true")
     given = parser.parse_args()
-    labels = read_json(given.labels, LabelsFile).root
+    if (given.model is None) != (given.labels is None):
+        parser.error("--model and --labels belong together")
     with tempfile.TemporaryDirectory() as folder:
         space = Path(folder)
+        if given.model is None:
+            given.model, given.labels = untrained(space)
+        labels = read_json(given.labels, LabelsFile).root
         paths = draw(space / "images" / "val", given.pictures)
         write_manifest(space, paths, labels)
         model = load_model(given.model, labels)
         report(given, space, paths, model)
+
+
+def untrained(folder: Path) -> tuple[Path, Path]:
+    """Export a yolo26n with random weights, and return the file and its labels."""
+    from pipeline.support import ultralytics_library as library
+
+    library.prepare(why="This benchmark", export=True)
+    with library.output_to(None):
+        from ultralytics import YOLO
+
+        from pipeline.training.convert import convert
+        from pipeline.training.graph import shipped_graph
+
+        yolo = YOLO("yolo26n.yaml")
+        graph = shipped_graph(yolo.model, head="end2end", imgsz=320, conf=0.05, iou=0.7, max_det=300)
+        content = convert(graph, imgsz=320)
+    model, labels = folder / "model.tflite", folder / "model.labels.json"
+    model.write_bytes(content)
+    labels.write_text(json.dumps([f"class {index}" for index in range(len(yolo.names))]))
+    return model, labels
 
 
 def report(given: argparse.Namespace, space: Path, paths: list[Path], model: LoadedModel) -> None:

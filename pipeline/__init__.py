@@ -13,6 +13,7 @@ Every arrow is a file with a published contract (`pipeline.contracts`, JSON Sche
 is a function from contracts to contracts; reading, writing, parsing flags and printing happen at the edge
 (`pipeline.cli`, `pipeline.support`). The rooms `data`, `evaluation`, `training` and `release` do not import
 each other: they meet in contracts, and `pipeline.lifecycle` runs them one after another.
+`pipeline.notebooks` is a second edge, for the notebooks.
 """
 
 __version__ = "0.1.0"

@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pipeline.cli.main import run
+
+# How long an example takes on a busy machine says nothing of the code. (Under CI hypothesis takes a profile
+# of its own, which has no deadline either.)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("untimed")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 

@@ -16,6 +16,44 @@ from pipeline.contracts.labeled import LABELED_COLUMNS
 
 PROGRAM = (sys.executable, "-m", "pipeline")
 
+TINY = """
+nc: 4
+scales:
+  n: [0.33, 0.125, 256]
+backbone:
+  - [-1, 1, Conv, [64, 3, 2]]
+  - [-1, 1, Conv, [128, 3, 2]]
+  - [-1, 1, Conv, [256, 3, 2]]
+  - [-1, 1, Conv, [512, 3, 2]]
+  - [-1, 1, Conv, [1024, 3, 2]]
+head:
+  - [[2, 3, 4], 1, Detect, [nc]]
+"""
+"""A detector that trains in seconds; it learns little, and the lifecycle must not mind."""
+
+SETTINGS = """
+[kaggle.folders]
+"Light Bulb" = ["light_bulbs"]
+
+[training]
+model = "tiny.yaml"
+epochs = {epochs}
+imgsz = 96
+batch = 8
+workers = 0
+
+[training.overrides]
+save_period = 1
+plots = false
+
+[export]
+parity_images = 4
+
+[baseline]
+epoch = 1
+"""
+"""Settings with which the sample trains in seconds; `epochs` is to be filled in."""
+
 
 def digests(folder: Path) -> dict[str, str]:
     """Return every file of a folder with the SHA-256 of its bytes; folders and links are named, too."""

@@ -6,6 +6,7 @@ stdout carries one JSON summary. A short table goes to stderr.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.contracts.settings import MAX_SEED
+from pipeline.support.errors import UsageError
 from pipeline.support.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -22,6 +25,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _Share(click.FloatRange):
+    """A share from 0 to 1; not NaN, which click's own range lets pass since it is below no limit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number from 0 to 1.", param, ctx)
+        return number
+
+
+SHARE = _Share(0, 1)
+POSITIVE_SHARE = _Share(0, 1, min_open=True)
+SEED = click.IntRange(0, MAX_SEED)
+"""What numpy takes for a seed."""
 
 
 def workspace() -> Workspace:
@@ -45,7 +64,7 @@ class SettingOption(click.Option):
         super().__init__(*args, **kwargs)
 
     def get_default(self, ctx: click.Context, call: bool = True) -> Any:
-        """Return the workspace's value; None while the help page is written."""
+        """Return the workspace's value; what click takes for none while the help page is written."""
         if ctx.resilient_parsing or not call:
             return None
         space = workspace()
@@ -53,8 +72,9 @@ class SettingOption(click.Option):
         for step in self.setting.split("."):
             value = getattr(value, step)
         if self.setting.startswith("paths."):
-            return str(space.root / value) if space.configured else None
-        return value
+            value = str(space.root / value) if space.configured else None
+        # Newer versions of click tell a default of None from no default, and only the latter is missing.
+        return super().get_default(ctx, call=call) if value is None else value
 
 
 def setting(*names: str, to: str, **kwargs: Any) -> Callable[[F], F]:
@@ -90,6 +110,19 @@ no_download_option = click.option(
     callback=_nothing_is_fetched,
     help="Fetch nothing over the network.  [repath.toml: download.enabled = false]",
 )
+
+
+def keep_inputs(out: Path | None, *inputs: Path | None) -> None:
+    """Refuse an output that would take the place of a file that the command reads.
+
+    Raises:
+        UsageError: ``out`` is one of ``inputs``, by whatever name or link.
+    """
+    if out is None or not out.exists():
+        return
+    for path in inputs:
+        if path is not None and path.exists() and path.samefile(out):
+            raise UsageError(f"{out} is read, and would be written over", hint="Name another file to write.")
 
 
 def http_client() -> HttpClient:

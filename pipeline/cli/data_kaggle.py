@@ -90,6 +90,7 @@ def suggest_benchmark_from_kaggle(
             "matched_rows": len(result.rows),
             "already_labeled": result.already_labeled,
             "negatives_left": result.negatives,
+            "training_names_left_out": result.training_names,
             "labels_without_folder": result.unmapped_labels,
             "labels_without_unused_picture": result.exhausted_labels,
             "unreadable": result.unreadable,

@@ -1,83 +1,46 @@
-"""`repath data suggest-benchmark-online`."""
+"""`repath data`: suggest-benchmark-online, suggest-benchmark-online-bulk, suggest-negative-online."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from pipeline.cli.common import FILE, emit, note, setting, workspace
+from pipeline.cli.common import emit, note, setting, workspace
 from pipeline.cli.data_book import LISTED, merge_into_option, open_book, out_option
-from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
+from pipeline.cli.data_search import (
+    Network,
+    Sheet,
+    aliases_of,
+    limit_option,
+    network_options,
+    offset_option,
+    taxonomy_option,
+)
+from pipeline.contracts.labeled import LABELED_COLUMNS, RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest
-from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.data import commons
 from pipeline.data.book import LabeledBook, refuse_names_twice
-from pipeline.support.documents import read_csv_lines, read_json, read_text, write_csv
+from pipeline.support.documents import read_csv, read_csv_lines, read_json, read_text
 from pipeline.support.files import display_path
-from pipeline.support.http import HttpClient, Limits
-from pipeline.support.progress import track
 
-SAVED_EVERY = 10
-"""Rows after which what was found is written."""
-
-
-@dataclass(slots=True)
-class _Sheet:
-    """What was found so far, and the files it goes to."""
-
-    book: LabeledBook
-    merge_into: Path
-    out: Path | None
-    rows: list[LabeledRow] = field(default_factory=list)
-    found: int = 0
-    errors: list[str] = field(default_factory=list)
-    unsaved: int = 0
-
-    def take(self, outcome: commons.Outcome) -> None:
-        if outcome.error is not None:
-            self.errors.append(f"{outcome.row.name}: {outcome.error}")
-            return
-        self.book.put(outcome.row)
-        self.rows.append(outcome.row)
-        self.found += outcome.found
-        self.unsaved += 1
-        if self.unsaved >= SAVED_EVERY:
-            self.save()
-
-    def save(self) -> None:
-        if self.out is not None:
-            write_csv(self.out, self.rows, LABELED_COLUMNS)
-        write_csv(self.merge_into, self.book.rows, LABELED_COLUMNS)
-        self.unsaved = 0
-
-
-@click.command("suggest-benchmark-online")
-@setting(
+input_option = setting(
     "--input",
     "input_path",
     to="paths.labeled",
     help="Labeled CSV or benchmark manifest whose rows without a url are searched for.",
 )
+
+
+@click.command("suggest-benchmark-online")
+@input_option
 @out_option
 @merge_into_option
-@click.option("--taxonomy", type=FILE, default=None, help="Taxonomy whose aliases are searched for as well.")
-@click.option("--limit", type=click.IntRange(min=1), default=30, help="Rows to search for.  [30]")
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Rows to pass over first.  [0]")
-@click.option("--timeout-ms", type=click.IntRange(min=1), default=15000, help="For one request.  [15000]")
-@click.option("--max-retries", type=click.IntRange(min=0), default=3, help="For one request.  [3]")
-@click.option(
-    "--include-previous-failures", is_flag=True, help="Search again for rows that found nothing before."
-)
-@click.option(
-    "--api-url",
-    envvar="REPATH_COMMONS_API",
-    default=None,
-    help="Another MediaWiki search API (or REPATH_COMMONS_API). One on a private address needs "
-    "download.allow_private_addresses in repath.toml.",
-)
+@taxonomy_option
+@limit_option
+@offset_option
+@network_options
 def suggest_benchmark_online(
     input_path: Path,
     out: Path | None,
@@ -91,61 +54,191 @@ def suggest_benchmark_online(
     api_url: str | None,
 ) -> None:
     """Search Wikimedia Commons for rows without a picture."""
-    space = workspace()
-    download = space.settings.download
-    limits = Limits(
-        timeout_s=timeout_ms / 1000,
-        retries=max_retries,
-        allow_private_addresses=download.allow_private_addresses,
-    )
     rows = _read_input(input_path)
-    book = open_book(merge_into)
-    aliases = {} if taxonomy is None else _aliases(read_json(taxonomy, Taxonomy))
+    sheet = Sheet(open_book(merge_into), merge_into, out)
+    aliases = aliases_of(taxonomy)
     wanted, failed, by_hand = commons.wanting(
-        _as_merged(rows, book), include_previous_failures=include_previous_failures
+        _as_merged(rows, sheet.book), include_previous_failures=include_previous_failures
     )
     targets = wanted[offset : offset + limit]
-    sheet = _Sheet(book, merge_into, out)
-    with HttpClient(limits) as client:
-        search = commons.CommonsSearch(
-            client, api_url or commons.API, download.max_bytes, download.max_pixels
-        )
-        suggester = commons.OnlineSuggester(search, aliases, commons.used_sources([*rows, *book.rows]))
-        try:
-            for outcome in track(suggester.suggest(targets), total=len(targets), what="Searching"):
-                sheet.take(outcome)
-        except BaseException:  # interrupted or refused: what was found until now stays
-            if sheet.unsaved:
-                sheet.save()
-            raise
-    sheet.save()
-    for sentence in sheet.errors[:LISTED]:
-        note(f"search failed: {sentence}")
-    emit(
+    network = Network(timeout_ms, max_retries, api_url)
+    network.search([targets], sheet, known=[*rows, *sheet.book.rows], aliases=aliases)
+    _tell(
+        sheet,
+        {"attempted": len(targets), "offset": offset, "unresolved_pool": len(wanted)},
+        failed=failed,
+        by_hand=by_hand,
+        title="Pictures from Wikimedia Commons",
+    )
+
+
+@click.command("suggest-benchmark-online-bulk")
+@input_option
+@out_option
+@merge_into_option
+@taxonomy_option
+@limit_option
+@click.option(
+    "--passes",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Passes of --limit rows; by default as many as there are rows.",
+)
+@click.option(
+    "--offset",
+    "--start-offset",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Rows to pass over first.  [0]",
+)
+@setting(
+    "--pause-ms", to="search.pause_ms", type=click.IntRange(min=0), help="Between two requests, at least."
+)
+@network_options
+def suggest_benchmark_online_bulk(
+    input_path: Path,
+    out: Path | None,
+    merge_into: Path,
+    taxonomy: Path | None,
+    limit: int,
+    passes: int | None,
+    offset: int,
+    pause_ms: int,
+    timeout_ms: int,
+    max_retries: int,
+    include_previous_failures: bool,
+    api_url: str | None,
+) -> None:
+    """Search Wikimedia Commons for many rows, pass by pass, with a pause between requests.
+
+    What is found is written as it is found: after an interruption run the command again, and it goes on with
+    the rows that were not searched for yet.
+    """
+    rows = _read_input(input_path)
+    sheet = Sheet(open_book(merge_into), merge_into, out)
+    aliases = aliases_of(taxonomy)
+    wanted, failed, by_hand = commons.wanting(
+        _as_merged(rows, sheet.book), include_previous_failures=include_previous_failures
+    )
+    starts = list(range(offset, len(wanted), limit))[:passes]
+    targets = [wanted[start : start + limit] for start in starts]
+    network = Network(timeout_ms, max_retries, api_url, pause_ms)
+    told = network.search(targets, sheet, known=[*rows, *sheet.book.rows], aliases=aliases)
+    attempted = sum(map(len, targets))
+    _tell(
+        sheet,
+        {
+            "passes": [{"offset": start, **one} for start, one in zip(starts, told, strict=True)],
+            "attempted": attempted,
+            "offset": offset,
+            "unresolved_pool": len(wanted),
+            "not_reached": len(wanted) - attempted,
+        },
+        failed=failed,
+        by_hand=by_hand,
+        title="Pictures from Wikimedia Commons, in bulk",
+    )
+
+
+@click.command("suggest-negative-online")
+@setting("--manifest", to="paths.manifest", help="Benchmark manifest whose todo negatives want a picture.")
+@setting(
+    "--input",
+    "input_path",
+    to="paths.labeled",
+    required=False,
+    help="Labeled CSV: pictures that its rows show are not taken again.",
+)
+@out_option
+@merge_into_option
+@limit_option
+@offset_option
+@network_options
+def suggest_negative_online(
+    manifest: Path,
+    input_path: Path | None,
+    out: Path | None,
+    merge_into: Path,
+    limit: int,
+    offset: int,
+    timeout_ms: int,
+    max_retries: int,
+    include_previous_failures: bool,
+    api_url: str | None,
+) -> None:
+    """Search Wikimedia Commons for negatives without a picture: those of the manifest and of the CSV."""
+    from pipeline.data.scenes import negative_scenes
+
+    images = read_json(manifest, BenchmarkManifest).images
+    named = [(f"images[{n}]", row) for n, row in enumerate(images) if row.is_negative and not row.is_ready]
+    refuse_names_twice(str(manifest), [(where, row.name) for where, row in named])
+    sheet = Sheet(open_book(merge_into), merge_into, out)
+    known = _known(input_path)
+    scenes = negative_scenes(images, sheet.book)
+    wanted, failed, by_hand = commons.wanting(
+        scenes.rows, include_previous_failures=include_previous_failures
+    )
+    targets = wanted[offset : offset + limit]
+    network = Network(timeout_ms, max_retries, api_url)
+    network.search([targets], sheet, known=[*known, *sheet.book.rows])
+    for sentence in scenes.conflicts[:LISTED]:
+        note(f"left for you to decide: {sentence}")
+    _tell(
+        sheet,
         {
             "attempted": len(targets),
             "offset": offset,
             "unresolved_pool": len(wanted),
+            "conflicts": scenes.conflicts,
+        },
+        failed=failed,
+        by_hand=by_hand,
+        title="Negatives from Wikimedia Commons",
+    )
+
+
+def _tell(
+    sheet: Sheet,
+    figures: dict[str, object],
+    *,
+    failed: Sequence[LabeledRow],
+    by_hand: Sequence[LabeledRow],
+    title: str,
+) -> None:
+    """Print what a search came to."""
+    root = workspace().root
+    sheet.told()
+    emit(
+        {
+            **figures,
             "skipped_previously_attempted": len(failed),
             "left_to_a_person": [row.name for row in by_hand[:LISTED]],
             "matched_rows": sheet.found,
             "no_match_rows": len(sheet.rows) - sheet.found,
             "failed": sheet.errors,
-            "output": None if out is None else display_path(out, space.root),
-            "merged_into": display_path(merge_into, space.root),
-            "merged_row_count": len(book.rows),
+            "output": None if sheet.out is None else display_path(sheet.out, root),
+            "merged_into": display_path(sheet.merge_into, root),
+            "merged_row_count": len(sheet.book.rows),
         },
-        title="Pictures from Wikimedia Commons",
+        title=title,
         rows=[
-            ("rows searched for", len(targets)),
+            ("rows searched for", figures["attempted"]),
             ("found", sheet.found),
             ("nothing found", len(sheet.rows) - sheet.found),
             ("searches failed", len(sheet.errors)),
             ("passed over (failed before)", len(failed)),
             ("left to a person", len(by_hand)),
-            ("merged into", display_path(merge_into, space.root)),
+            ("merged into", display_path(sheet.merge_into, root)),
         ],
     )
+
+
+def _known(path: Path | None) -> list[LabeledRow]:
+    """Read rows whose pictures are taken; a CSV that is only the workspace's default may not be there yet."""
+    given = click.get_current_context().get_parameter_source("input_path")
+    if path is None or (given is click.core.ParameterSource.DEFAULT and not path.is_file()):
+        return []
+    return read_csv(path, LabeledRow, LABELED_COLUMNS)
 
 
 def _read_input(path: Path) -> list[LabeledRow]:
@@ -157,6 +250,10 @@ def _read_input(path: Path) -> list[LabeledRow]:
         return rows
     images = read_json(path, BenchmarkManifest).images
     todo = [(f"images[{n}]", row) for n, row in enumerate(images) if row.status == "todo" or not row.url]
+    named_for_training = [row.name for _, row in todo if row.name.startswith(RETRAIN_PREFIX)]
+    for name in named_for_training[:LISTED]:
+        note(f"left out: {name}: a row of the benchmark would become training material by its name")
+    todo = [(where, row) for where, row in todo if not row.name.startswith(RETRAIN_PREFIX)]
     refuse_names_twice(str(path), [(where, row.name) for where, row in todo])
     return [
         LabeledRow(
@@ -180,10 +277,3 @@ def _as_merged(rows: Sequence[LabeledRow], book: LabeledBook) -> list[LabeledRow
         there = book.find(row.name)
         merged.append(row if there is None else there)
     return merged
-
-
-def _aliases(taxonomy: Taxonomy) -> dict[str, list[str]]:
-    aliases: dict[str, list[str]] = {}
-    for entry in taxonomy.vision_classes:
-        aliases.setdefault(entry.canonical_label, []).extend(entry.aliases)
-    return aliases

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from pipeline.cli.common import DIRECTORY, FILE, emit, note, root_option, setting, workspace
+from pipeline.cli.common import DIRECTORY, FILE, emit, keep_inputs, note, root_option, setting, workspace
 from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
 from pipeline.contracts.pack import Pack
 from pipeline.support.clock import timestamp
@@ -27,6 +27,7 @@ def build_taxonomy(pack: Path, out: Path) -> None:
     from pipeline.data import taxonomy
 
     root = workspace().root
+    keep_inputs(out, pack)
     with without_gc():
         read = read_json(pack, Pack)
         built = taxonomy.build_taxonomy(read, pack_path=display_path(pack, root), generated_at=timestamp())

@@ -11,6 +11,8 @@ _PICTURES = "pipeline.cli.evaluation_pictures"
 _BENCHMARK = "pipeline.cli.evaluation_benchmark"
 _COMPARE = "pipeline.cli.evaluation_compare"
 _ANALYSIS = "pipeline.cli.evaluation_analysis"
+_CURATION = "pipeline.cli.evaluation_curation"
+_PLANS = "pipeline.cli.evaluation_plans"
 _REPORT = "pipeline.cli.evaluation_report"
 
 COMMANDS = {
@@ -21,6 +23,34 @@ COMMANDS = {
     "check-benchmark-coverage": (
         f"{_MANIFESTS}:check_benchmark_coverage",
         "Count which labels a manifest covers, and which it lacks.",
+    ),
+    "plan-benchmark-priority": (
+        f"{_PLANS}:plan_benchmark_priority",
+        "Rank rows that wait for a picture by how urgent it is.",
+    ),
+    "plan-benchmark-coverage-expansion": (
+        f"{_PLANS}:plan_benchmark_coverage_expansion",
+        "Find the labels with too few pictures, and the rows to fill.",
+    ),
+    "seed-benchmark-depth-variants": (
+        f"{_PLANS}:seed_benchmark_depth_variants",
+        "Ask for further pictures of labels that have too few.",
+    ),
+    "seed-negative-benchmark-entries": (
+        f"{_PLANS}:seed_negative_benchmark_entries",
+        "Ask for negatives until the manifest has enough of them.",
+    ),
+    "export-unresolved-benchmark-rows": (
+        f"{_CURATION}:export_unresolved_benchmark_rows",
+        "List labeled rows without a picture, with links to search by.",
+    ),
+    "sync-benchmark-progress": (
+        f"{_CURATION}:sync_benchmark_progress",
+        "Bring the urls that people found into the manifest.",
+    ),
+    "dedupe-benchmark-manifest": (
+        f"{_CURATION}:dedupe_benchmark_manifest",
+        "Leave each picture of a manifest to one row.",
     ),
     "build-supported-holdout-manifest": (
         f"{_PICTURES}:build_supported_holdout_manifest",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.common import DIRECTORY, FILE, emit, note, root_option, setting, workspace
+from pipeline.cli.common import DIRECTORY, FILE, emit, keep_inputs, note, root_option, setting, workspace
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.contracts.taxonomy import Taxonomy
@@ -43,6 +43,7 @@ def check_leakage(
     from pipeline.evaluation import leakage
     from pipeline.support.phash import MAX_DISTANCE
 
+    keep_inputs(out, manifest)
     report = leakage.check_leakage(
         manifest,
         bundle,
@@ -98,6 +99,8 @@ def analyze_benchmark_results(
     """Rank the labels that need work, from benchmark results."""
     from pipeline.evaluation.analyze import write_analysis
 
+    for file in (out, template_out):
+        keep_inputs(file, results)
     written = write_analysis(
         read_json(results, BenchmarkResults),
         results,
@@ -135,6 +138,7 @@ def audit_benchmark_dataset(manifest: Path, taxonomy: Path, out: Path | None) ->
     """Look a manifest over: duplicates, unknown labels, balance."""
     from pipeline.evaluation.audit import audit_dataset
 
+    keep_inputs(out, manifest, taxonomy)
     audit = audit_dataset(
         read_json(manifest, BenchmarkManifest),
         read_json(taxonomy, Taxonomy),

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from pipeline.cli.common import DIRECTORY, FILE, emit, note, root_option, setting, workspace
+from pipeline.cli.common import (
+    DIRECTORY,
+    FILE,
+    SHARE,
+    emit,
+    keep_inputs,
+    note,
+    root_option,
+    setting,
+    workspace,
+)
 from pipeline.contracts.bundle import TEMPLATE_FILE
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.support import clock
@@ -20,7 +30,6 @@ from pipeline.support.files import display_path, is_within
 if TYPE_CHECKING:
     from pipeline.support.candidates import Candidate
 
-_SHARE = click.FloatRange(0, 1)
 _COUNT = click.IntRange(min=1)
 _SHOWN = 5
 
@@ -35,7 +44,7 @@ _SHOWN = 5
 @click.option("--labels", type=FILE, help="The labels of --model, a JSON array.")
 @setting("--manifest", to="paths.resolved_manifest", help="The benchmark manifest.")
 @setting("--out", to="paths.candidate_results", help="Where the results go.")
-@setting("--threshold", to="benchmark.threshold", type=_SHARE, help="Score from which a label is predicted.")
+@setting("--threshold", to="benchmark.threshold", type=SHARE, help="Score from which a label is predicted.")
 @setting("--topk", to="benchmark.topk", type=_COUNT, help="Labels that one picture may be given.")
 @setting(
     "--supported-only/--all-labels", to="benchmark.supported_only",
@@ -54,11 +63,11 @@ _SHOWN = 5
 @click.option("--shard", metavar="I/N", help="Measure every N-th picture, from the I-th on.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run to the same --out stopped.")
 @setting(
-    "--max-unreadable", to="benchmark.max_unreadable", type=_SHARE,
+    "--max-unreadable", to="benchmark.max_unreadable", type=SHARE,
     help="Share of pictures that may be unreadable; by default 0 under CI=true, else 0.05.",
 )  # fmt: skip
 @click.option(
-    "--min-negative-clean", type=_SHARE, default=0.9, show_default=True,
+    "--min-negative-clean", type=SHARE, default=0.9, show_default=True,
     help="Floor of the clean negatives for the sweep's best threshold.",
 )  # fmt: skip
 @click.option("--bundle-dir", type=DIRECTORY, help="The training bundle: what must not be in the manifest.")
@@ -104,6 +113,7 @@ def benchmark_candidate_model(
         bundle_dir = bundle_dir or _bundle_of(candidate, space.root)
     assert model is not None
     assert labels is not None
+    keep_inputs(out, model, labels, manifest, leakage)
     journal = out.with_name(f"{out.name}.journal.jsonl")
     options = BenchmarkOptions(
         model=model,
@@ -144,7 +154,7 @@ def benchmark_candidate_model(
 @click.argument("shards", nargs=-1, required=True, type=FILE, metavar="SHARD...")
 @setting("--out", to="paths.candidate_results", help="Where the joined results go.")
 @setting(
-    "--max-unreadable", to="benchmark.max_unreadable", type=_SHARE,
+    "--max-unreadable", to="benchmark.max_unreadable", type=SHARE,
     help="Share of pictures that may be unreadable; by default 0 under CI=true, else 0.05.",
 )  # fmt: skip
 def merge_benchmark_results(shards: tuple[Path, ...], out: Path, max_unreadable: float | None) -> None:
@@ -152,6 +162,7 @@ def merge_benchmark_results(shards: tuple[Path, ...], out: Path, max_unreadable:
     from pipeline.evaluation.benchmark import default_max_unreadable
     from pipeline.evaluation.shards import merge_results
 
+    keep_inputs(out, *shards)
     results = merge_results(
         [(str(path), read_json(path, BenchmarkResults)) for path in shards],
         max_unreadable=default_max_unreadable() if max_unreadable is None else max_unreadable,

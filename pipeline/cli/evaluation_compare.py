@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from pipeline.cli.common import FILE, emit, note, setting, workspace
+from pipeline.cli.common import FILE, SEED, emit, keep_inputs, note, setting, workspace
 from pipeline.contracts.comparison import Comparison, Difference
 from pipeline.support.errors import UsageError
 from pipeline.support.files import display_path, is_within, write_text
@@ -27,7 +27,7 @@ from pipeline.support.files import display_path, is_within, write_text
     multiple=True,
     help="Compare although this differs, and say so in the output.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the resamples.")
 @click.option(
     "--resamples",
     type=click.IntRange(1000, 1_000_000),
@@ -60,6 +60,8 @@ def compare_benchmark_results(
     if baseline is None and not no_baseline:
         raise UsageError("--baseline is missing", hint="Before a first release give --no-baseline.")
     against = None if no_baseline or baseline is None else baseline
+    for written in (out, markdown):
+        keep_inputs(written, against, candidate)
     measured = read_json(candidate, BenchmarkResults)
     comparison = compare_results(
         read_json(against, BenchmarkResults) if against else None,

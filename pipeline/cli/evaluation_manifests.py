@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.common import emit, note, setting
+from pipeline.cli.common import SHARE, emit, keep_inputs, note, setting
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.support import clock
@@ -18,15 +18,19 @@ from pipeline.support.files import display_path
 @setting("--taxonomy", to="paths.taxonomy", help="The taxonomy whose labels are asked for.")
 @setting("--seed", to="paths.seed_manifest", help="Pictures that are there already.")
 @setting("--out", to="paths.manifest", help="The manifest to write.")
-@click.option(
-    "--allow-unknown-labels", is_flag=True, help="Take seed pictures of labels that the taxonomy lacks."
+@setting(
+    "--allow-unknown-labels",
+    to="labels.allow_unknown",
+    is_flag=True,
+    help="Take seed pictures of labels that the taxonomy lacks.",
 )
 def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknown_labels: bool) -> None:
     """Ask for a picture of every label of a taxonomy."""
     from pipeline.evaluation import manifests
 
+    keep_inputs(out, taxonomy, seed)
+    seeds = read_json(seed, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     labels = read_json(taxonomy, Taxonomy)
-    seeds = read_json(seed, BenchmarkManifest)
     warnings = (
         manifests.unknown_seed_labels(labels, seeds, source=str(seed), allow_unknown=True)
         if allow_unknown_labels
@@ -59,7 +63,7 @@ def build_benchmark_manifest(taxonomy: Path, seed: Path, out: Path, allow_unknow
 @setting("--out", to="paths.coverage", required=False, help="The report to write.")
 @click.option(
     "--min-coverage",
-    type=click.FloatRange(0, 1),
+    type=SHARE,
     help="Exit with 3 where the share of labels with a ready picture is below this.",
 )
 def check_benchmark_coverage(
@@ -68,9 +72,11 @@ def check_benchmark_coverage(
     """Count which labels a manifest covers, and which it lacks."""
     from pipeline.evaluation import coverage
 
+    keep_inputs(out, taxonomy, manifest)
+    rows = read_json(manifest, BenchmarkManifest)  # the larger first: reading takes twice what is kept
     report = coverage.check_coverage(
         read_json(taxonomy, Taxonomy),
-        read_json(manifest, BenchmarkManifest),
+        rows,
         inputs={"taxonomy": display_path(taxonomy), "manifest": display_path(manifest)},
         generated_at=clock.timestamp(),
     )

@@ -12,6 +12,7 @@ from pipeline.cli.common import (
     FILE,
     emit,
     http_client,
+    keep_inputs,
     no_download_option,
     note,
     root_option,
@@ -78,6 +79,7 @@ def build_supported_holdout_manifest(
 
     kaggle_dir = _in_workspace(kaggle_dir, "kaggle_dir")
     labels = labels or _newest_labels(candidates_root)
+    keep_inputs(out, labels, input_csv, retraining_manifest, manual_seed, folders)
     wanted = read_json(labels, LabelsFile).root
     download = workspace().settings.download
     manual_seed = _unless_absent_default(manual_seed, "manual_seed")
@@ -162,6 +164,7 @@ def build_resolved_benchmark_manifest(
     from pipeline.evaluation import completion, resolve
     from pipeline.support.pictures import PictureFetcher
 
+    keep_inputs(out, completed, *append_manifest)
     asked = read_json(manifest, BenchmarkManifest)
     rows = completion.rows_of(asked, manifest)
     for path in append_manifest:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 from click.core import ParameterSource
 
-from pipeline.cli.common import emit, note, root_option, setting, workspace
+from pipeline.cli.common import emit, keep_inputs, note, root_option, setting, workspace
 from pipeline.contracts.base import Contract
 from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.coverage import CoverageReport
@@ -66,6 +66,7 @@ def report(
     from pipeline.evaluation.report_pictures import folders_of
 
     space = workspace()
+    keep_inputs(out, comparison, baseline, candidate, manifest, coverage, leakage, taxonomy)
     compared = read_json(comparison, Comparison)
     if compared.baseline is not None and baseline is None:
         raise UsageError("--baseline is missing", hint=f"{comparison} compares with {compared.baseline}.")

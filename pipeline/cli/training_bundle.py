@@ -10,8 +10,11 @@ import click
 from pipeline.cli.common import (
     DIRECTORY,
     FILE,
+    SEED,
+    SHARE,
     emit,
     http_client,
+    keep_inputs,
     no_download_option,
     note,
     root_option,
@@ -45,7 +48,12 @@ def _taxonomy_options(command: Any) -> Any:
         required=False,
         help="Labels that are known; others stop the build.",
     )
-    allow = click.option("--allow-unknown-labels", is_flag=True, help="Go on with labels the taxonomy lacks.")
+    allow = setting(
+        "--allow-unknown-labels",
+        to="labels.allow_unknown",
+        is_flag=True,
+        help="Go on with labels the taxonomy lacks.",
+    )
     return option(allow(command))
 
 
@@ -66,6 +74,7 @@ def build_retraining_manifest(
     input_csv: Path, out: Path, taxonomy: Path | None, allow_unknown_labels: bool
 ) -> None:
     """Take the rows named retrain_* out of a labeled CSV: positives with a label, negatives without."""
+    keep_inputs(out, input_csv, taxonomy)
     known = _read_taxonomy(taxonomy)
     with without_gc():
         rows = retraining_rows(*read_csv_lines(input_csv, LabeledRow, LABELED_COLUMNS))
@@ -123,9 +132,9 @@ def build_retraining_manifest(
 @click.option("--labels", type=FILE, help="JSON array of labels that fixes the class ids; else by alphabet.")
 @_taxonomy_options
 @root_option
-@setting("--seed", to="training.seed", type=int, help="Seed of the split.")
-@setting("--val-fraction", to="training.val_fraction", type=click.FloatRange(0, 1), help="For validation.")
-@setting("--test-fraction", to="training.test_fraction", type=click.FloatRange(0, 1), help="For the test.")
+@setting("--seed", to="training.seed", type=SEED, help="Seed of the split.")
+@setting("--val-fraction", to="training.val_fraction", type=SHARE, help="For validation.")
+@setting("--test-fraction", to="training.test_fraction", type=SHARE, help="For the test.")
 def build_annotation_bundle(
     manifest: Path,
     out_dir: Path,
@@ -257,6 +266,11 @@ def validate_annotation_bundle(
 
 def _show_report(report: ValidationReport, path: str) -> None:
     summary = report.summary
+    if summary.unconfirmed_proposals:
+        note(
+            f"{summary.unconfirmed_proposals} pictures hold proposed boxes that nobody confirmed; training "
+            "stops at them (review-annotations shows them)"
+        )
     _name_some([_issue_in_words(issue) for issue in report.issues])
     kinds: dict[str, int] = {}
     for issue in report.issues:
@@ -269,6 +283,7 @@ def _show_report(report: ValidationReport, path: str) -> None:
             ("positives with boxes", f"{summary.positives_with_boxes} of {summary.positives}"),
             ("negatives with boxes", f"{summary.negatives_with_boxes} of {summary.negatives}"),
             ("boxes", summary.total_boxes),
+            ("pictures with unconfirmed proposals", summary.unconfirmed_proposals or 0),
             ("issues", summary.issue_count),
             *[(f"  {kind}", count) for kind, count in sorted(kinds.items())],
         ],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.cli.common import DIRECTORY, FILE, emit, setting, workspace
+from pipeline.cli.common import DIRECTORY, FILE, POSITIVE_SHARE, emit, setting, workspace
 from pipeline.contracts.bundle import METADATA_FILE
 from pipeline.contracts.candidate import LabelsFile
 from pipeline.contracts.settings import Precision
@@ -43,7 +43,7 @@ def export_flags(command: F) -> F:
         setting(
             "--fraction",
             to="export.fraction",
-            type=click.FloatRange(0, 1, min_open=True),
+            type=POSITIVE_SHARE,
             help="Share of the training pictures that --int8 is calibrated on.",
         ),
     )
@@ -170,7 +170,7 @@ def export_candidate(
     from pipeline.training.dataset import open_dataset, pictures_in
     from pipeline.training.export import Source
     from pipeline.training.export import export_candidate as export
-    from pipeline.training.train import device_for
+    from pipeline.training.train_plan import device_for
     from pipeline.training.weights import open_weights
 
     if (bundle_dir is None) == (pictures is None):
@@ -188,14 +188,10 @@ def export_candidate(
         device=device_for(device),
     )
     dataset = open_dataset(bundle_dir) if bundle_dir is not None else None
-    if labels is not None:
-        names: tuple[str, ...] | None = tuple(read_json(labels, LabelsFile).root)
-    else:
-        names = dataset.labels if dataset is not None else None
     source = Source(
         best=weights,
         last=last or weights,
-        labels=names,
+        labels=tuple(read_json(labels, LabelsFile).root) if labels is not None else None,
         dataset=dataset,
         pictures=tuple(pictures_in(pictures)) if pictures is not None else (),
     )

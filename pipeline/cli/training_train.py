@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.common import DIRECTORY, emit, note, setting, workspace
+from pipeline.cli.common import DIRECTORY, SEED, emit, note, setting, workspace
 from pipeline.cli.training_export import (
     bundle_of,
     export_flags,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Epochs without progress; 0: never stop.",
 )
-@setting("--seed", to="training.seed", type=click.IntRange(0), help="Seed of the training.")
+@setting("--seed", to="training.seed", type=SEED, help="Seed of the training.")
 @click.option("--save-period", type=click.IntRange(1), help="Keep a checkpoint every so many epochs.")
 @setting(
     "--max-image-pixels",
@@ -63,6 +63,18 @@ if TYPE_CHECKING:
     to="training.max_image_dim",
     type=click.IntRange(32),
     help="Longer side: a smaller copy.",
+)
+@setting(
+    "--accept-proposals/--no-accept-proposals",
+    to="training.accept_proposals",
+    default=None,
+    help="Train on proposed boxes that nobody confirmed.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with a training that was interrupted: the same command, with this flag. Without --name and "
+    "--run-id it is the newest one.",
 )
 @click.option("--skip-validate", is_flag=True, help="Train on a bundle without looking it over first.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; train nothing.")
@@ -85,6 +97,8 @@ def train_detector_from_annotation(
     save_period: int | None,
     max_image_pixels: int | None,
     max_image_dim: int | None,
+    accept_proposals: bool,
+    resume: bool,
     skip_validate: bool,
     dry_run: bool,
     nms: bool,
@@ -97,11 +111,17 @@ def train_detector_from_annotation(
     """Train a candidate on a bundle's split, export it, prove it against PyTorch, and describe it."""
     from pipeline.training.dataset import open_dataset
     from pipeline.training.export import Source, export_candidate
-    from pipeline.training.train import LOG, TrainOptions, plan_training, train_detector
+    from pipeline.training.proposed import require_confirmed
+    from pipeline.training.train import train_detector
+    from pipeline.training.train_plan import TrainOptions, plan_training
+    from pipeline.training.ultralytics_run import LOG
+    from pipeline.training.validate import read_bundle_rows
 
     space = workspace()
     bundle = bundle_of(bundle_root, bundle_dir)
-    run_id = run_id or clock.run_id()
+    if resume and not (name or run_id):
+        name = _newest_interrupted(project)
+    run_id = run_id or (name if resume and name else clock.run_id())
     candidate, run_dir = run_named(candidate_root, run_id), run_named(project, name or run_id)
     if candidate.exists():
         raise UsageError(f"{candidate} exists already", hint="Choose another --run-id.")
@@ -128,6 +148,8 @@ def train_detector_from_annotation(
     )
     if not skip_validate:
         _require_valid(bundle)
+    if not accept_proposals:
+        require_confirmed(bundle, read_bundle_rows(bundle))
     dataset = open_dataset(bundle)
     _warn(dataset)
     counts = {subset: len(rows) for subset, rows in dataset.subsets.items()}
@@ -148,7 +170,7 @@ def train_detector_from_annotation(
             rows=[("pictures", counts), ("base model", plan.described["name"]), ("device", plan.device)],
         )
         return
-    run = train_detector(dataset, training, run_dir=run_dir, base=space.root)
+    run = train_detector(dataset, training, run_dir=run_dir, base=space.root, resume=resume)
     source = Source(run.best, run.last, dataset.labels, dataset, dataset_yaml=run.dataset_yaml)
     exported = export_candidate(
         source,
@@ -164,11 +186,21 @@ def train_detector_from_annotation(
         {**summary, "training": exported.metadata.training},
         title="Trained",
         rows=[
-            ("training", f"{run.epochs.done} epochs in {run.seconds:.0f} s on {run.device}"),
+            ("training", run.in_words()),
             ("validation mAP50", run.epochs.metrics["mAP50"]),
+            ("curves and pictures", display_path(run_dir, space.root)),
             *rows,
         ],
     )
+
+
+def _newest_interrupted(project: Path) -> str:
+    from pipeline.training.run_record import interrupted_runs
+
+    runs = interrupted_runs(project)
+    if not runs:
+        raise UsageError(f"{project} holds no training that was interrupted", hint="Leave --resume out.")
+    return runs[0].name
 
 
 def _require_valid(bundle: Path) -> None:

@@ -45,7 +45,7 @@ class BundleClass(Contract):
 
 
 class BundleClasses(Contract):
-    """``classes.json``."""
+    """``classes.json``: the classes of a bundle, by class id."""
 
     classes: list[BundleClass]
 
@@ -97,10 +97,12 @@ class ValidationSummary(Contract):
     negatives_with_boxes: int
     total_boxes: int
     issue_count: int
+    unconfirmed_proposals: int | None = None
+    """Pictures whose boxes a detector proposed and no person has confirmed; training stops at them."""
 
 
 class ValidationReport(Contract):
-    """``validation-report.json``."""
+    """``validation-report.json``: every issue that was found in a bundle."""
 
     bundle_dir: Line
     generated_at: Line | None = None
@@ -149,7 +151,7 @@ class MissingPicture(Contract):
 
 
 class BundleMetadata(Contract):
-    """``bundle-metadata.json``."""
+    """``bundle-metadata.json``: what a bundle was made of, and what could not be had."""
 
     run_id: Name
     generated_at: Line

@@ -27,7 +27,7 @@ class JournalEntry(Contract):
 
 
 class Journal(Contract):
-    """``.repath/journal.json``."""
+    """``.repath/journal.json``: which stages of `repath run` are finished, and of which bytes."""
 
     entries: list[JournalEntry] = Field(default_factory=list)
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.contracts.base import Contract, Line
 from pipeline.contracts.text import note_value
 
 LABELED_COLUMNS = ("name", "url", "item_id", "canonical_label", "source", "notes")
 RETRAIN_PREFIX = "retrain_"
 RETRAIN_NEGATIVE_PREFIX = "retrain_negative_"
+
+
+_SCENE = re.compile(r"(?:todo_)?negative_(.+?)(?:_v?\d+)?")
+
+
+def scene_of(name: str) -> str | None:
+    """Return the scene that a negative is named after: ``todo_negative_street_scene`` → ``street_scene``."""
+    found = _SCENE.fullmatch(name)
+    return found.group(1) if found else None
 
 
 class LabeledRow(Contract):
@@ -33,3 +44,8 @@ class LabeledRow(Contract):
     def note(self, key: str) -> str | None:
         """The value of ``key=`` in the notes, or None."""
         return note_value(self.notes, key)
+
+    @property
+    def search_query(self) -> str:
+        """What ``query=`` of the notes says to search for, without a remark behind it; empty for nothing."""
+        return (self.note("query") or "").partition(";")[0].strip()

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.contracts.base import Contract, Line, Name
 
 Status = Literal["ready", "todo"]
 
 
+def _with_area(box: list[float]) -> list[float]:
+    x1, y1, x2, y2 = box
+    if x1 >= x2 or y1 >= y2:
+        raise ValueError(f"the box {box} has no area: it is two corners x1,y1,x2,y2 in pixels")
+    return box
+
+
+Corners = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=4, max_length=4)]
+"""A box in pixels, corners ``x1,y1,x2,y2``."""
+
+
 class ManifestBox(Contract):
     """A ground-truth box in pixels of the original picture, corners ``x1,y1,x2,y2``."""
 
     label: Name
-    box: list[float] = Field(min_length=4, max_length=4)
+    box: Annotated[Corners, AfterValidator(_with_area)]
 
 
 class ManifestRow(Contract):
@@ -31,6 +42,8 @@ class ManifestRow(Contract):
     notes: str | None = None
     source_url: Line | None = None
     resolve_error: str | None = None
+    synced_url: Line | None = None
+    """The url that ``sync-benchmark-progress`` wrote last; another one in ``url`` is a person's."""
     boxes: list[ManifestBox] | None = None
 
     @property
@@ -50,7 +63,8 @@ class ManifestRow(Contract):
 
     def labels(self) -> list[str]:
         """Every label that the row names, in order, once."""
-        return list(dict.fromkeys([*self.expected_any, *self.expected_all]))
+        both = self.expected_any + self.expected_all
+        return both if len(both) < 2 else list(dict.fromkeys(both))
 
 
 class UnsupportedLabel(Contract):

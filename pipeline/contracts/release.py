@@ -80,7 +80,7 @@ class ReleaseSource(Contract):
 
 
 class ReleaseManifest(Contract):
-    """``release-manifest-vX.Y.Z.json``."""
+    """``release-manifest-vX.Y.Z.json``: what a release holds; the app refuses a file with another SHA-256."""
 
     name: Name
     version: Name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipeline.contracts.base import Contract, Line, Name, Sha256
-from pipeline.contracts.manifest import ManifestBox
+from pipeline.contracts.manifest import Corners, ManifestBox
 
 
 class Detection(Contract):
@@ -13,7 +15,7 @@ class Detection(Contract):
 
     label: Line
     score: float = Field(ge=0, le=1, allow_inf_nan=False)
-    box: list[float] | None = None
+    box: Corners | None = None
 
 
 class ResultRow(Contract):
@@ -35,7 +37,7 @@ class ResultRow(Contract):
     manifest_row: int | None = None
     """Index of the row in the manifest: names may stand twice."""
     picture_sha256: Sha256 | None = None
-    size: list[int] | None = None
+    size: list[Annotated[int, Field(ge=1)]] | None = Field(default=None, min_length=2, max_length=2)
     """Width and height of the upright picture in pixels."""
     expected_boxes: list[ManifestBox] | None = None
     """Null where the boxes of a picture are not known; an empty list where there is nothing on it."""
@@ -77,14 +79,14 @@ class ResultsSummary(Contract):
     manifest_sha256: Sha256 | None = None
     resize: Line | None = None
     filter: Line | None = None
-    input_size: list[int] | None = None
+    input_size: list[Annotated[int, Field(ge=1)]] | None = Field(default=None, min_length=2, max_length=2)
     """Width and height of the model's input."""
     reduced_decode: bool | None = None
     runtime: Line | None = None
     versions: dict[str, str] | None = None
+    """The libraries that the figures depend on."""
     leakage_digest: Sha256 | None = None
     """Of the leakage report that cleared this manifest against what the model was trained on."""
-    """The libraries that the figures depend on."""
 
 
 class UnreadablePicture(Contract):
@@ -191,7 +193,8 @@ class Shard(Contract):
 
 
 class BenchmarkResults(Contract):
-    """``latest-results.json``, ``latest-results.candidate.json``."""
+    """``latest-results.json``, ``latest-results.candidate.json``: what one model said of every picture, and
+    figures over all of them."""
 
     generated_at: Line | None = None
     summary: ResultsSummary

@@ -25,7 +25,7 @@ class RetrainingSample(Contract):
 
 
 class RetrainingManifest(Contract):
-    """``retraining-manifest.json``."""
+    """``retraining-manifest.json``: the pictures that the next candidate learns from."""
 
     generated_at: Line
     source_csv: Line

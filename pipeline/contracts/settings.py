@@ -5,15 +5,20 @@ Unknown keys are refused here, unlike in data files: a misspelt setting would si
 
 from __future__ import annotations
 
-from typing import Literal
+import posixpath
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that numpy, and so Ultralytics, takes."""
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Table(BaseModel):
     """A table of repath.toml."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class Paths(Table):
@@ -27,6 +32,8 @@ class Paths(Table):
     """Pictures to start the benchmark with: name, url and expected labels."""
     labeled: str = "data/benchmark-labeled.csv"
     """Labeled rows, edited by people; rows named retrain_* are for training."""
+    retraining_queue: str = "data/benchmark-retraining-queue.csv"
+    """Rows that an analysis asks for, to be given pictures and merged into the labeled rows."""
     annotations: str = "data/annotations"
     """Boxes already drawn: one <id>.txt per picture (YOLO), and classes.txt."""
     image_cache: str = "data/images/cache"
@@ -49,6 +56,20 @@ class Paths(Table):
     """How the candidate does."""
     leakage: str = "benchmarks/leakage.json"
     """Benchmark pictures that training has seen."""
+    priority_table: str = "benchmarks/latest-results.candidate.priority.csv"
+    """Which labels need work, and of what kind."""
+    priority_plan: str = "benchmarks/benchmark-priority-report.json"
+    """Which rows of the manifest to find a picture for first, and why."""
+    expansion_plan: str = "benchmarks/benchmark-coverage-expansion-report.json"
+    """Which labels have fewer pictures than they should."""
+    expansion_template: str = "data/benchmark-coverage-expansion-template.csv"
+    """The rows to fill for that, for people to work on."""
+    unresolved: str = "data/benchmark-unresolved.csv"
+    """Labeled rows without a picture, with links to search by, for people to work on."""
+    progress: str = "benchmarks/benchmark-progress-report.json"
+    """What the labeled rows last gave to the manifest."""
+    dedupe_report: str = "benchmarks/benchmark-dedupe-report.json"
+    """Rows of the manifest that showed a picture of another row."""
     comparison: str = "benchmarks/latest-results.compare.json"
     """The two compared."""
     report: str = "benchmarks/report.html"
@@ -67,6 +88,18 @@ class Paths(Table):
     """Release bundles, one folder per version."""
     release_notes: str = "release-notes.md"
     """What is new, written by a person before a release."""
+
+    @model_validator(mode="after")
+    def _one_place_each(self) -> Paths:
+        held: dict[str, str] = {}
+        for name in type(self).model_fields:
+            place = posixpath.normpath(getattr(self, name))
+            if place in held:
+                raise ValueError(
+                    f"{held[place]} and {name} name one place, {place!r}: what one stage writes another reads"
+                )
+            held[place] = name
+        return self
 
 
 class Data(Table):
@@ -101,6 +134,38 @@ class Kaggle(Table):
     """The folder that holds the class folders; KAGGLE_WASTE_DIR and --kaggle-dir go before it."""
     folders: dict[str, list[str]] = Field(default_factory=dict)
     """Label to folder names, the best first; folders are found without regard to case."""
+
+
+class Search(Table):
+    """How pictures are searched for on Wikimedia Commons."""
+
+    limit: int = Field(default=30, ge=1)
+    """Rows that one run, or one pass of a bulk run, searches for."""
+    timeout_ms: int = Field(default=15000, ge=1)
+    """Milliseconds to wait for one answer."""
+    max_retries: int = Field(default=3, ge=0)
+    """Further attempts after a failed one."""
+    pause_ms: int = Field(default=500, ge=0)
+    """Milliseconds between two requests of a bulk run: Wikimedia asks robots to be patient."""
+
+
+class Planning(Table):
+    """How many rows the plans for the benchmark and for retraining ask for."""
+
+    positive_top: int = Field(default=8, ge=0)
+    """Labels that are missed most, for which the retraining queue asks for pictures."""
+    negative_top: int = Field(default=4, ge=0)
+    """Labels that are seen wrongly most, for which it asks for hard negatives."""
+    variants: int = Field(default=3, ge=1)
+    """Rows of the queue for each of these labels."""
+    negatives_dir: str | None = None
+    """Folder of pictures that show nothing of interest and are no part of the benchmark."""
+    target_ready: int = Field(default=3, ge=1)
+    """Pictures that each label of the benchmark should have."""
+    max_rows: int = Field(default=200, ge=1)
+    """Most rows that a plan asks people to fill at once."""
+    negative_count: int = Field(default=20, ge=0)
+    """Negatives that the benchmark should have."""
 
 
 class FolderNames(RootModel[dict[str, list[str]]]):
@@ -148,7 +213,7 @@ class Training(Table):
     """Weights (.pt) to start from, or a model definition (.yaml) to start from nothing."""
     epochs: int = Field(default=60, ge=1)
     """Times that every picture is seen."""
-    imgsz: int = Field(default=640, ge=32)
+    imgsz: int = Field(default=640, ge=32, le=4096)
     """Side of the model's square input, in pixels."""
     batch: int = Field(default=16, ge=-1)
     """Pictures per step; -1 lets Ultralytics choose (GPU only)."""
@@ -158,7 +223,7 @@ class Training(Table):
     """Processes that load pictures; 0 loads in the training process."""
     patience: int = Field(default=20, ge=0)
     """Epochs without improvement before training stops; 0 never stops early."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """The same seed and pictures give the same training and split."""
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
     """Share of the pictures that chooses the best epoch."""
@@ -168,6 +233,8 @@ class Training(Table):
     """Pictures with more pixels are trained on as smaller copies."""
     max_image_dim: int | None = Field(default=None, ge=32)
     """Pictures with a longer side are trained on as smaller copies."""
+    accept_proposals: bool = False
+    """Train on boxes that a detector proposed although no person has confirmed them."""
     overrides: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Further Ultralytics training settings, such as ``optimizer = "AdamW"`` or ``mosaic = 0.0``."""
 
@@ -225,9 +292,9 @@ class Export(Table):
 class Gate(Table):
     """What a candidate must reach to be promoted."""
 
-    min: dict[str, float] = Field(default_factory=dict)
+    min: dict[str, Share] = Field(default_factory=dict)
     """Floors by figure, such as ``any_hit_rate = 0.6``."""
-    margin: dict[str, float] = Field(default_factory=dict)
+    margin: dict[str, Share] = Field(default_factory=dict)
     """How much worse than the baseline a figure may be (non-inferiority)."""
     labels_must_not_regress: list[str] = Field(default_factory=list)
     """Labels whose hit rate may not fall."""
@@ -268,13 +335,32 @@ class Baseline(Table):
     """
 
 
+class Image(Table):
+    """The container image that commands can run in (``repath image build`` makes it)."""
+
+    use: bool = False
+    """Run every command of this workspace in the image, as ``repath --in-image`` does."""
+    name: str = Field(default="repath-model", min_length=1)
+    """Name and tag of the image, or its digest: name@sha256:…"""
+    gpus: str | None = Field(default=None, pattern=r"^(all|[1-9]\d*)$")
+    """GPUs that the container gets: `all`, or how many; not set: none."""
+    mounts: list[str] = Field(default_factory=list)
+    """Further folders that the container sees, for reading, or with :rw at their end for writing."""
+    network: str | None = None
+    """The container's network: `none`, `host`, or one of the engine's; not set: the engine's default."""
+    shm_size: str = Field(default="2g", pattern=r"^\d+[bkmg]?$")
+    """Shared memory, in which data loaders hand pictures to the training process."""
+
+
 class Settings(Table):
-    """All of ``repath.toml``."""
+    """``repath.toml``: the settings of a workspace."""
 
     paths: Paths = Field(default_factory=Paths)
     data: Data = Field(default_factory=Data)
     labels: Labels = Field(default_factory=Labels)
     kaggle: Kaggle = Field(default_factory=Kaggle)
+    search: Search = Field(default_factory=Search)
+    planning: Planning = Field(default_factory=Planning)
     download: Download = Field(default_factory=Download)
     benchmark: Benchmark = Field(default_factory=Benchmark)
     training: Training = Field(default_factory=Training)
@@ -282,3 +368,4 @@ class Settings(Table):
     baseline: Baseline = Field(default_factory=Baseline)
     gate: Gate = Field(default_factory=Gate)
     release: Release = Field(default_factory=Release)
+    image: Image = Field(default_factory=Image)

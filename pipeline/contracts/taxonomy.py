@@ -40,7 +40,7 @@ class VisionClass(Contract):
 
 
 class Taxonomy(Contract):
-    """``municipal-taxonomy-v1.json``."""
+    """``municipal-taxonomy-v1.json``: the labels of a municipality, with aliases and outcomes."""
 
     taxonomy_id: Line
     generated_at: Line

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+NEXT_KEY = re.compile(r";\s*(?=[A-Za-z_][\w-]*=)")
+"""What ends one ``key=value`` of a list of notes and begins the next."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 
 
@@ -39,3 +43,8 @@ def with_note(notes: str, note: str) -> str:
     if not notes.strip():
         return note
     return notes if note in notes else f"{notes.rstrip().rstrip(';')}; {note}"
+
+
+def fits_in_notes(value: str) -> bool:
+    """Tell whether a value can be read back: a ``; key=`` inside it would end it early."""
+    return not NEXT_KEY.search(value) and not _CONTROL.search(value)

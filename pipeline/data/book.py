@@ -62,6 +62,23 @@ class LabeledBook:
         self.rows[index] = there.replace(url=row.url, source=row.source, notes=row.notes)
         return False
 
+    def renew(self, row: LabeledRow) -> None:
+        """Give the row of this name every field of ``row``; columns that only the CSV knows stay.
+
+        Raises:
+            InputError: the name stands twice, or the row would change sides: a negative stays a negative, and
+                a positive keeps a label.
+        """
+        there = self.find(row.name)
+        assert there is not None
+        if there.is_negative != row.is_negative:
+            what = "a negative would get a label" if there.is_negative else "a positive would lose its label"
+            raise InputError(
+                f"{self.source}: {shown(row.name)}: {what}", hint="Only a person may do that, in the CSV."
+            )
+        fields = {name: getattr(row, name) for name in type(row).model_fields}
+        self.rows[self._by_name[row.name][0]] = there.replace(**fields)
+
 
 def refuse_names_twice(source: str, named: Sequence[tuple[str, str]]) -> None:
     """Check that rows which each need a suggestion have names of their own.

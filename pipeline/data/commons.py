@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ValidationError
 
 from pipeline.contracts.base import shown
-from pipeline.contracts.labeled import RETRAIN_NEGATIVE_PREFIX, LabeledRow
-from pipeline.data.notes import FAILED, fits_in_notes, has_failed, renewed_notes
+from pipeline.contracts.labeled import RETRAIN_NEGATIVE_PREFIX, LabeledRow, scene_of
+from pipeline.contracts.text import fits_in_notes
+from pipeline.data.notes import FAILED, has_failed, renewed_notes
 from pipeline.support.commons_urls import file_url, normalized_file_name, source_key
 from pipeline.support.errors import DownloadError
 from pipeline.support.http import HttpClient
 from pipeline.support.images import MAX_BYTES, MAX_PIXELS
+from pipeline.support.patience import Pace
 
 API = "https://commons.wikimedia.org/w/api.php"
 SOURCE = "wikimedia_commons_search"
@@ -33,7 +35,6 @@ MIN_SIDE = 160
 """Pixels; what is smaller is an icon, not a photo."""
 
 _RASTER = frozenset({"image/jpeg", "image/png", "image/webp"})
-_NEGATIVE_NAME = re.compile(r"(?:todo_)?negative_(.+?)(?:_v?\d+)?$")
 _OPERATORS = re.compile(r"[^\w\s'.,-]+|(?<!\w)[-.,']+|\b\w+:", re.UNICODE)
 
 
@@ -67,6 +68,8 @@ class CommonsSearch:
     api: str = API
     max_bytes: int = MAX_BYTES
     max_pixels: int = MAX_PIXELS
+    pace: Pace = field(default_factory=Pace)
+    """How long to wait between two searches."""
 
     def titles(self, query: str) -> list[str]:
         """Return the names of raster pictures for a query, the best first, without ``File:``.
@@ -85,6 +88,7 @@ class CommonsSearch:
             "prop": "imageinfo",
             "iiprop": "url|mime|size",
         }
+        self.pace.wait()
         answer = self._answer(self.client.get(self.api, params=params))
         pages = sorted(answer.query.pages, key=lambda page: page.index) if answer.query else []
         names = [normalized_file_name(page.title) for page in pages if self._usable(page)]
@@ -131,6 +135,8 @@ class OnlineSuggester:
     """Label to what it is also called, from a taxonomy."""
     used: set[str] = field(default_factory=set)
     """Source keys of the files that rows show already."""
+    failed: int = field(init=False, default=0)
+    """Searches that failed one after another until now."""
 
     def suggest(self, rows: Sequence[LabeledRow]) -> Iterator[Outcome]:
         """Yield an outcome for each row, in order.
@@ -141,18 +147,18 @@ class OnlineSuggester:
         Raises:
             DownloadError: `FAILURES_IN_A_ROW` rows failed one after another.
         """
-        failed = 0
         for row in rows:
             try:
                 outcome = self._one(row)
-                failed = 0
+                self.failed = 0
             except DownloadError as error:
                 outcome = Outcome(row, error=error.message)
-                failed += 1
+                self.failed += 1
             yield outcome
-            if failed == FAILURES_IN_A_ROW:
+            if self.failed == FAILURES_IN_A_ROW:
                 raise DownloadError(
-                    f"stopped: {failed} searches failed one after another, the last with: {outcome.error}",
+                    f"stopped: {self.failed} searches failed one after another, "
+                    f"the last with: {outcome.error}",
                     hint="What was found before is written. Run the command again to go on.",
                 )
 
@@ -166,7 +172,9 @@ class OnlineSuggester:
                 self.used.add(key)
                 notes = renewed_notes(row.notes, f"title=File:{name}; query={query}")
                 return Outcome(row.replace(url=url, source=_source(row), notes=notes), found=True)
-        notes = renewed_notes(row.notes, f"{FAILED}=no_result")
+        chosen = row.search_query  # what a person chose to search for stays for the next time
+        failed = f"{FAILED}=no_result"
+        notes = renewed_notes(row.notes, f"query={chosen}; {failed}" if chosen else failed)
         return Outcome(row.replace(source=_source(row), notes=notes))
 
 
@@ -178,10 +186,9 @@ def queries(row: LabeledRow, aliases: Sequence[str] = ()) -> list[str]:
     label that the model saw wrongly: a search for it would find just what a negative must not show.
     """
     if row.is_negative:
-        scene = _NEGATIVE_NAME.fullmatch(row.name)
-        texts = [row.note("query") or (scene.group(1) if scene else "")]
+        texts = [row.search_query or scene_of(row.name) or ""]
         if row.name.startswith(RETRAIN_NEGATIVE_PREFIX):
-            texts = [row.note("query") or ""]
+            texts = [row.search_query]
         return _plain(texts)
     label = row.canonical_label
     parts = re.split(r"\s*/\s*|\s+or\s+|,\s*|\s*\(", label)

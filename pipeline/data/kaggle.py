@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.contracts.labeled import LabeledRow
+from pipeline.contracts.labeled import RETRAIN_PREFIX, LabeledRow
 from pipeline.contracts.manifest import BenchmarkManifest, ManifestRow
-from pipeline.contracts.text import slug
+from pipeline.contracts.text import fits_in_notes, slug
 from pipeline.data.book import LabeledBook, refuse_names_twice
-from pipeline.data.notes import fits_in_notes, renewed_notes
-from pipeline.data.places import Places
+from pipeline.data.notes import renewed_notes
+from pipeline.data.places import Places, free_stem
 from pipeline.support.class_folders import ClassFolders
 from pipeline.support.errors import ImageError, InputError
 from pipeline.support.files import sha256_file
 from pipeline.support.images import MAX_PIXELS
-from pipeline.support.pictures import cached_picture, copy_picture
+from pipeline.support.pictures import copy_picture
 from pipeline.support.sources import SourceFinder, is_remote
 
 SOURCE = "kaggle_household_waste_images"
@@ -31,6 +31,8 @@ class Suggested:
     """Todo rows whose labeled row has a url by now."""
     negatives: int = 0
     """Rows that expect nothing: no class folder shows nothing."""
+    training_names: list[str] = field(default_factory=list)
+    """Rows of the manifest named ``retrain_*``: they would become training material, and are left out."""
     unmapped_labels: list[str] = field(default_factory=list)
     """Labels that the mapping names no folder for."""
     exhausted_labels: list[str] = field(default_factory=list)
@@ -141,6 +143,9 @@ class FolderSuggester:
         refuse_names_twice(source, [(where, row.name) for where, row in todo])
         wanted = []
         for _, row in todo:
+            if row.name.startswith(RETRAIN_PREFIX):
+                result.training_names.append(row.name)
+                continue
             if row.is_negative:
                 result.negatives += 1
                 continue
@@ -168,7 +173,9 @@ class FolderSuggester:
                 self.used.note(folder, image.name)  # whatever it is, it is not looked at again
                 if digest in self.used.digests:
                     continue
-                copied = copy_picture(image, self._free_stem(name, digest, names), max_pixels=self.max_pixels)
+                base = self.cache_dir / (slug(name, limit=120) or "sample")
+                stem = free_stem(base, digest, places=self.places, taken=names)
+                copied = copy_picture(image, stem, max_pixels=self.max_pixels)
             except (ImageError, InputError) as error:
                 result.unreadable.append(error.message)
                 continue
@@ -177,18 +184,3 @@ class FolderSuggester:
             assert url is not None
             return url, image
         return None
-
-    def _free_stem(self, name: str, digest: str, names: set[str]) -> Path:
-        """Return where a row's picture is stored: ``todo_tin-can`` as ``todo-tin-can``, or with a number.
-
-        A file that is there is taken for this picture only if it has its bytes (an earlier run was stopped
-        before it wrote the rows) and no row shows it.
-        """
-        base = slug(name, limit=120) or "sample"
-        number = 1
-        while True:
-            stem = self.cache_dir / (base if number == 1 else f"{base}-{number}")
-            there = cached_picture(stem)
-            if there is None or (self.places.url_of(there) not in names and sha256_file(there) == digest):
-                return stem
-            number += 1

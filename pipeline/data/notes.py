@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pipeline.contracts.text import NEXT_KEY
 from pipeline.data.dedupe import NOTE as DEDUPE_NOTE
 
 FAILED = "suggest_failed"
@@ -11,11 +12,21 @@ FAILED = "suggest_failed"
 _LEGACY_FAILED = "no_match"
 """What the system in use writes for the same."""
 
-_NEXT_KEY = re.compile(r";\s*(?=[A-Za-z_][\w-]*=)")
 _REMARK = re.compile(r"(?:title=.*?\.\w{3,4}|(?!title=)[^;]*)(?:;\s*(.*))?", re.DOTALL)
 """What follows a value behind a semicolon without a key of its own; a title may hold semicolons before it."""
 _OF_A_PICTURE = frozenset(
-    {FAILED, "title", "query", "manual_query", "folder", "source_image", "source_url", "local_cached"}
+    {
+        FAILED,
+        "title",
+        "query",
+        "manual_query",
+        "folder",
+        "source_image",
+        "source_url",
+        "local_cached",
+        "materialized_local",
+        "seeded_from",
+    }
 )
 
 
@@ -37,15 +48,10 @@ def renewed_notes(notes: str, new: str) -> str:
     return "; ".join([*kept, new])
 
 
-def fits_in_notes(value: str) -> bool:
-    """Tell whether a value can be read back: a ``; key=`` inside it would end it early."""
-    return not _NEXT_KEY.search(value) and not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value)
-
-
 def _parts(notes: str) -> list[str]:
     """Split notes into ``key=value`` parts and free remarks; a value may hold semicolons of its own."""
     parts: list[str] = []
-    for text in _NEXT_KEY.split(notes.replace(DEDUPE_NOTE, "")):
+    for text in NEXT_KEY.split(notes.replace(DEDUPE_NOTE, "")):
         part = text.strip().strip(";").strip()
         if part.endswith(f"; {_LEGACY_FAILED}"):
             parts.append(part.removesuffix(f"; {_LEGACY_FAILED}").rstrip("; "))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.support.errors import InputError, UsageError
+from pipeline.support.files import sha256_file
+from pipeline.support.pictures import cached_picture
 from pipeline.support.sources import SourceFinder
 
 _ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -56,3 +59,24 @@ class Places:
                 f"{flag} {folder} lies outside the workspace of {self.document}",
                 hint="Rows name pictures relative to the workspace: choose a folder inside it.",
             )
+
+
+def free_stem(base: Path, digest: str, *, places: Places, taken: Collection[str]) -> Path:
+    """Return where a picture is stored, without its ending: ``base``, or ``base-2``, ``base-3``, ….
+
+    A file that is there is taken for this picture only if it has its bytes (an earlier run was stopped before
+    it wrote the rows) and no row shows it.
+
+    Args:
+        base: the first choice.
+        digest: SHA-256 of the picture.
+        places: turns the file into the url of a row.
+        taken: the urls that rows have.
+    """
+    number = 1
+    while True:
+        stem = base if number == 1 else base.with_name(f"{base.name}-{number}")
+        there = cached_picture(stem)
+        if there is None or (places.url_of(there) not in taken and sha256_file(there) == digest):
+            return stem
+        number += 1

@@ -23,7 +23,6 @@ from pipeline.contracts.results import (
     UnreadablePicture,
 )
 from pipeline.evaluation.assemble import Measured, assemble, require_readable
-from pipeline.evaluation.box_metrics import require_hotcoco
 from pipeline.evaluation.canvas_cache import CanvasCache
 from pipeline.evaluation.measure import Item, Judging, Measurer
 from pipeline.evaluation.plan import BenchmarkPlan, plan_benchmark
@@ -33,6 +32,7 @@ from pipeline.runtime.detector import LoadedModel, Runtime, load_model
 from pipeline.runtime.interpreters import runtime_version
 from pipeline.runtime.resize import Filter, ResizeRule
 from pipeline.support import clock
+from pipeline.support.box_evaluation import require_hotcoco
 from pipeline.support.documents import read_json
 from pipeline.support.files import display_path, sha256_file
 from pipeline.support.images import MAX_PIXELS

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.results import BoxFigures, BoxLabelFigures, Detection, ResultRow
+from pipeline.contracts.results import BoxFigures, BoxLabelFigures, ResultRow
 from pipeline.evaluation.metrics import rate
 from pipeline.runtime.decode import iou_matrix
-from pipeline.support.errors import MissingExtraError
+from pipeline.support.box_evaluation import box_labels, coco_evaluation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,18 +24,6 @@ BOX_FLOOR = 0.001
 """Average precision looks at detections down to here, as Ultralytics' ``val`` does."""
 MAX_DETECTIONS = 100
 """Detections of one picture that COCO's definition looks at."""
-
-
-def require_hotcoco() -> None:
-    """Check that hotcoco is installed, without importing it.
-
-    Raises:
-        MissingExtraError: it is not.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("hotcoco") is None:
-        raise MissingExtraError("hotcoco", "bench", why="mAP over known boxes")
 
 
 def box_figures(rows: Sequence[ResultRow]) -> BoxFigures | None:
@@ -77,10 +65,6 @@ def box_figures(rows: Sequence[ResultRow]) -> BoxFigures | None:
     )
 
 
-def _all(row: ResultRow) -> list[Detection]:
-    return [*row.detections, *(row.below_threshold or [])]
-
-
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(sum(known) / len(known), 4) if known else None
@@ -91,54 +75,6 @@ def _rounded(entry: BoxLabelFigures) -> BoxLabelFigures:
         ap50=None if entry.ap50 is None else round(entry.ap50, 4),
         ap50_95=None if entry.ap50_95 is None else round(entry.ap50_95, 4),
     )
-
-
-def coco_evaluation(
-    rows: Sequence[ResultRow], labels: Sequence[str], *, below_threshold: bool = True
-) -> Any | None:
-    """Return hotcoco's ``COCOeval`` of the rows, evaluated; None where nothing was detected.
-
-    Ids count from 1: of images the rows, of categories the labels, of detections `located_detections`.
-
-    Args:
-        rows: pictures whose boxes are known.
-        labels: every label of their boxes and detections.
-        below_threshold: count the detections below the threshold as well, as average precision does.
-
-    Raises:
-        MissingExtraError: hotcoco is not installed.
-    """
-    require_hotcoco()
-    import hotcoco
-
-    ids = {label: index for index, label in enumerate(labels, start=1)}
-    truth = hotcoco.COCO(_ground_truth(rows, ids))
-    found = _coco_detections(rows, ids, below_threshold=below_threshold)
-    if not found:
-        return None
-    evaluation = hotcoco.COCOeval(truth, truth.load_res(found), "bbox")
-    evaluation.evaluate()
-    return evaluation
-
-
-def box_labels(rows: Sequence[ResultRow]) -> list[str]:
-    """Return every label of the rows' boxes and detections, sorted."""
-    return sorted(
-        {box.label for row in rows for box in row.expected_boxes or []}
-        | {detection.label for row in rows for detection in _all(row)}
-    )
-
-
-def located_detections(
-    rows: Sequence[ResultRow], *, below_threshold: bool = True
-) -> list[tuple[int, Detection]]:
-    """Return the detections that have a box, each with the index of its row."""
-    return [
-        (index, detection)
-        for index, row in enumerate(rows)
-        for detection in (_all(row) if below_threshold else row.detections)
-        if detection.box is not None
-    ]
 
 
 def _average_precision(
@@ -160,52 +96,6 @@ def _ap(precision: NDArray[np.float64]) -> tuple[float | None, float | None]:
     if precision.min() < 0:  # -1 stands for a category without ground truth
         return None, None
     return float(precision[0].mean()), float(precision.mean())
-
-
-def _ground_truth(rows: Sequence[ResultRow], ids: dict[str, int]) -> dict[str, Any]:
-    annotations: list[dict[str, Any]] = []
-    for index, row in enumerate(rows, start=1):
-        for box in row.expected_boxes or []:
-            x, y, width, height = _xywh(box.box)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": index,
-                    "category_id": ids[box.label],
-                    "bbox": [x, y, width, height],
-                    "area": width * height,
-                    "iscrowd": 0,
-                }
-            )
-    return {
-        "images": [{"id": index, **_size(row)} for index, row in enumerate(rows, start=1)],
-        "categories": [{"id": index, "name": label} for label, index in ids.items()],
-        "annotations": annotations,
-    }
-
-
-def _size(row: ResultRow) -> dict[str, int]:
-    width, height = row.size or (0, 0)
-    return {"width": width, "height": height}
-
-
-def _coco_detections(
-    rows: Sequence[ResultRow], ids: dict[str, int], *, below_threshold: bool
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": index + 1,
-            "category_id": ids[detection.label],
-            "bbox": _xywh(detection.box or []),
-            "score": detection.score,
-        }
-        for index, detection in located_detections(rows, below_threshold=below_threshold)
-    ]
-
-
-def _xywh(corners: Sequence[float]) -> list[float]:
-    x1, y1, x2, y2 = corners
-    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def _matches(rows: Sequence[ResultRow]) -> tuple[Counter[str], Counter[str], Counter[str]]:

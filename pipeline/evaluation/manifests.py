@@ -12,7 +12,8 @@ from pipeline.support.labels import require_known_labels
 
 MANIFEST_NAME = "municipal-full-taxonomy-v2"
 
-_SEEDED = "Seed image from v1 benchmark manifest."
+SEEDED = "Seed image from v1 benchmark manifest."
+"""Notes of a row whose picture is that of the seed manifest."""
 _WANTED = "Add at least one representative photo for this item variation."
 _NEGATIVES = (
     ("todo_negative_people_scene", "Add cluttered scenes that should produce no detections."),
@@ -48,13 +49,13 @@ def build_benchmark_manifest(
     Raises:
         UnknownLabelError: the seed names labels that the taxonomy lacks, and they are not allowed.
     """
-    unknown_seed_labels(taxonomy, seed, source=seed_path, allow_unknown=allow_unknown_labels)
-    pictures: dict[str, list[ManifestRow]] = {}
-    for row in seed.images:
-        if row.is_ready:
-            for label in row.labels():
-                pictures.setdefault(label, []).append(row)
     with without_gc():
+        unknown_seed_labels(taxonomy, seed, source=seed_path, allow_unknown=allow_unknown_labels)
+        pictures: dict[str, list[ManifestRow]] = {}
+        for row in seed.images:
+            if row.is_ready:
+                for label in row.labels():
+                    pictures.setdefault(label, []).append(row)
         rows = _rows(taxonomy, pictures)
     return BenchmarkManifest(
         name=MANIFEST_NAME,
@@ -103,19 +104,18 @@ def _named(seed: BenchmarkManifest) -> Iterator[tuple[str, str]]:
 
 
 def _seeded(pictures: list[ManifestRow], item_id: str | None) -> list[ManifestRow]:
-    rows = []
-    for number, picture in enumerate(pictures, start=1):
-        changes = {
-            "name": picture.name if number == 1 else f"{picture.name}_{number}",
-            "expected_all": picture.expected_all,
-            "required": True,
-            "status": "ready",
-            "notes": _SEEDED,
-        }
-        if item_id is not None:
-            changes["item_id"] = item_id
-        rows.append(picture.replace(**changes))
-    return rows
+    label = {} if item_id is None else {"item_id": item_id}
+    return [
+        picture.replace(
+            name=picture.name if number == 1 else f"{picture.name}_{number}",
+            expected_all=picture.expected_all,
+            required=True,
+            status="ready",
+            notes=SEEDED,
+            **label,
+        )
+        for number, picture in enumerate(pictures, start=1)
+    ]
 
 
 def _wanted(label: str, item_id: str, class_id: str, number: int) -> ManifestRow:

@@ -1,19 +1,11 @@
-"""The report: one HTML file that holds all it shows, and asks nothing of any server.
-
-The page's own style and script are named by their digests in its content security policy, which allows
-nothing else but pictures in ``data:`` URIs. Jinja2 escapes whatever comes from a file.
-"""
+"""The report: one HTML file that holds all it shows; how it is written is told in `pipeline.support.page`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline import __version__
 from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.coverage import CoverageReport
 from pipeline.contracts.leakage import LeakageReport
@@ -26,15 +18,11 @@ from pipeline.evaluation.report_figures import figure_views, head_of, label_view
 from pipeline.evaluation.report_pictures import PictureFolders, thumbnails
 from pipeline.evaluation.report_tables import facts_of, leak_views, picture_matrix
 from pipeline.support.errors import DigestMismatchError, InputError
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from pipeline.support.page import render_page
 
 MOST_BYTES = 15_000_000
 """What a report with 500 pictures stays below."""
 _ASSETS = "report_assets"
-_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\N{REPLACEMENT CHARACTER}")
-"""Embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX #9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +71,13 @@ def build_report(inputs: ReportInputs) -> Report:
     boxes = box_report(baseline, candidate) if find_spec("hotcoco") else None
     cards, boxes, shown = _with_pictures(cards, boxes, inputs.folders)
     judged = comparison.statistics
-    html = _render(
+    html = render_page(
+        "pipeline.evaluation",
+        _ASSETS,
+        "report",
         {
             "title": inputs.title,
             "generated_at": inputs.generated_at,
-            "version": __version__,
             "comparison": comparison,
             "head": head_of(comparison),
             "sides": ["candidate"] if baseline is None else ["baseline", "candidate"],
@@ -110,7 +100,7 @@ def build_report(inputs: ReportInputs) -> Report:
             "leaks": leak_views(inputs.leakage),
             "facts": facts_of(comparison, baseline, candidate),
             "track": charts.TRACK,
-        }
+        },
     )
     every = [*cards.large, *cards.small]
     missing = sum(card.thumbnail.uri is None for card in every)
@@ -182,53 +172,3 @@ def _matrices(inputs: ReportInputs) -> list[tuple[str, Any]]:
 
 def _boxes_known(results: BenchmarkResults) -> bool:
     return any(row.expected_boxes for row in results.results)
-
-
-def _render(values: Mapping[str, object]) -> str:
-    from markupsafe import Markup
-
-    environment = _environment()
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
-    policy = "; ".join(
-        [
-            "default-src 'none'",
-            "img-src data:",
-            f"style-src {_source_of(style)}",
-            f"script-src {_source_of(script)}",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
-    page = environment.get_template("report.html")
-    # The two are files of this package; everything else is escaped.
-    return page.render(policy=policy, style=Markup(style), script=Markup(script), **values)  # noqa: S704
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("pipeline.evaluation", _ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_in_reading_order,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _in_reading_order(value: object) -> object:
-    """Show characters that turn the direction of writing as what they are: a name may not read as another."""
-    return value.translate(_TURNS) if type(value) is str else value
-
-
-def _asset(name: str) -> str:
-    from importlib.resources import files
-
-    return (files("pipeline.evaluation") / _ASSETS / name).read_text("utf-8")
-
-
-def _source_of(text: str) -> str:
-    """Return how a content security policy names inline text: by its SHA-256 in base64."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.contracts.results import BenchmarkResults, Detection, ResultRow
-from pipeline.evaluation.box_metrics import box_labels, coco_evaluation, located_detections
-from pipeline.evaluation.report_cards import Box, Card, Panel, box_of, located, short
+from pipeline.evaluation.report_cards import Card, Panel, located
 from pipeline.evaluation.report_pictures import Wanted
 from pipeline.evaluation.report_tables import Matrix, matrix_of
+from pipeline.support.box_evaluation import box_labels, coco_evaluation, likely_label_errors
+from pipeline.support.drawn_boxes import Box, box_of, short
 
 SURE = 0.5
 """Score from which a detection that nothing matches may be right and the annotation wrong."""
@@ -27,10 +28,6 @@ _TYPES = {
     "Dupe": "a second box on the same thing",
     "Bkg": "a box where nothing is",
     "Miss": "a thing that nothing was found for",
-}
-_LABEL_ERRORS = {
-    "missing_annotation": "Is a box missing here?",
-    "wrong_label": "Is this box's label wrong?",
 }
 
 
@@ -135,21 +132,12 @@ def _confusion(rows: Sequence[ResultRow]) -> Matrix:
 
 
 def _label_errors(known: _Known, *, at_least: float) -> tuple[list[LabelError], int]:
-    rows = known.rows
-    evaluation = coco_evaluation(rows, box_labels(rows), below_threshold=False)
-    if evaluation is None:
-        return [], 0
-    found = evaluation.image_diagnostics(score_thr=at_least)["label_errors"]
-    found.sort(key=lambda error: (-error["dt_score"], error["image_id"], error["dt_id"]))
-    detections = located_detections(rows, below_threshold=False)
+    found = likely_label_errors(known.rows, at_least=at_least)
     errors = []
     for number, error in enumerate(found[:MOST_ERRORS], start=1):
-        index, detection = detections[error["dt_id"] - 1]
-        card = _error_card(number, rows[index], detection, in_bundle=index >= known.bundle_from)
-        words = f"{detection.label} with score {detection.score:.2f}"
-        if error["gt_category"] is not None:
-            words += f", where the annotation says {error['gt_category']}"
-        errors.append(LabelError(_LABEL_ERRORS.get(error["type"], "Is the annotation right?"), words, card))
+        in_bundle = error.row >= known.bundle_from
+        card = _error_card(number, known.rows[error.row], error.detection, in_bundle=in_bundle)
+        errors.append(LabelError(error.question, error.words, card))
     return errors, max(len(found) - MOST_ERRORS, 0)
 
 

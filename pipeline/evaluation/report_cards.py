@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from pipeline.contracts.comparison import Comparison, PictureChange
 from pipeline.contracts.results import BenchmarkResults, Detection, ResultRow
 from pipeline.evaluation.pairing import Pair
-from pipeline.evaluation.report_pictures import Thumbnail, Wanted
+from pipeline.evaluation.report_pictures import Wanted
+from pipeline.support.drawn_boxes import Box, box_of, short, text_size
 from pipeline.support.errors import InputError
+from pipeline.support.thumbnails import Thumbnail
 
 KINDS = {
     "newly_missed": "newly missed",
@@ -26,22 +28,9 @@ KINDS = {
 """Kinds of change, then what a picture is without one, in the order in which they are shown."""
 MOST_LARGE = 500
 MOST_SMALL = 500
-_LABEL_CHARACTERS = 28
 
 _Shown = tuple[tuple[ResultRow, ...], list[str]]
 """A picture's rows, the candidate's last, and its kinds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A box in pixels of the picture; ``kind`` is ``expected``, ``right`` or ``wrong``."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    kind: str
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +77,7 @@ class Card:
     @property
     def text_size(self) -> float:
         """Height of a box's text in pixels of the picture."""
-        return round(max(self.width, self.height) / 22, 1)
+        return text_size((self.width, self.height))
 
     def with_thumbnail(self, thumbnail: Thumbnail) -> Card:
         """Return the card with its picture; where the size was not known, no box was drawn either."""
@@ -146,23 +135,6 @@ def located(row: ResultRow) -> tuple[int, int]:
     if row.size is None or len(row.size) != 2 or min(row.size) < 1:
         return 0, 0
     return row.size[0], row.size[1]
-
-
-def box_of(corners: Sequence[float] | None, kind: str, size: tuple[int, int], text: str = "") -> Box | None:
-    """Return a box within the picture; None where it is none or the picture's size is not known."""
-    width, height = size
-    if corners is None or len(corners) != 4 or not width:
-        return None
-    x1, x2 = (min(max(corners[at], 0.0), width) for at in (0, 2))
-    y1, y2 = (min(max(corners[at], 0.0), height) for at in (1, 3))
-    if x2 <= x1 or y2 <= y1:
-        return None
-    return Box(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1), kind, text)
-
-
-def short(label: str) -> str:
-    """Return a label as it stands on a box."""
-    return label if len(label) <= _LABEL_CHARACTERS else f"{label[: _LABEL_CHARACTERS - 1]}…"
 
 
 def _changed(

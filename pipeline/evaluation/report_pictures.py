@@ -1,13 +1,8 @@
-"""Thumbnails inside the report: found in the workspace, held to their digests, and small enough together.
-
-Each is a JPEG in a ``data:`` URI, without the metadata of the file it was made of.
-"""
+"""Thumbnails inside the report: found in the workspace, held to their digests, and small enough together."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,18 +12,16 @@ from pipeline.contracts.leakage import LeakageReport
 from pipeline.contracts.results import ResultRow
 from pipeline.support.errors import ImageError, InputError
 from pipeline.support.files import is_within
-from pipeline.support.images import decode_small, read_image_bytes
+from pipeline.support.images import read_image_bytes
 from pipeline.support.pool import cores, spread
 from pipeline.support.sources import SourceFinder, is_remote
+from pipeline.support.thumbnails import LARGE, SMALL, Thumbnail, thumbnail
 
 LARGE_BYTES = 6_500_000
 """JPEG bytes of all large pictures together; base64 makes four thirds of them."""
 SMALL_BYTES = 1_500_000
 _MOST = 60_000
 """Bytes of one large picture where there are few."""
-_LARGE = ((512, 80), (448, 78), (384, 75), (320, 72), (256, 68), (192, 62), (160, 50), (96, 40))
-_SMALL = ((192, 68), (160, 65), (128, 60), (96, 50), (64, 40))
-"""Side in pixels and JPEG quality, tried from the first on until a picture is small enough."""
 
 NOT_HERE = "The picture is not on this disk."
 OTHER_PICTURE = "The file on this disk is not the picture that was measured."
@@ -36,16 +29,6 @@ NOT_USABLE = "The path of the picture leaves the workspace or cannot be used."
 NOT_DECODED = "The picture cannot be decoded."
 
 _JPEG = re.compile(r"/9j/[A-Za-z0-9+/]{20,60000}={0,2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A picture as a ``data:`` URI and its size in pixels; or why there is none."""
-
-    uri: str | None = None
-    width: int = 0
-    height: int = 0
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,27 +133,9 @@ def _thumbnail(path: Path, wanted: Wanted, limit: int) -> Thumbnail:
         measured = wanted.row.picture_sha256
         if measured is not None and hashlib.sha256(data).hexdigest() != measured:
             return Thumbnail(problem=OTHER_PICTURE)
-        return _encoded(data, path, _LARGE if wanted.large else _SMALL, limit)
+        sizes = LARGE if wanted.large else SMALL
+        return thumbnail(data, source=str(path), sizes=sizes, limit=limit)
     except ImageError:
         return Thumbnail(problem=NOT_DECODED)
     except InputError:
         return Thumbnail(problem=NOT_HERE)
-
-
-def _encoded(data: bytes, path: Path, sizes: Sequence[tuple[int, int]], limit: int) -> Thumbnail:
-    image = decode_small(data, source=str(path), side=sizes[0][0], mode="RGB")
-    encoded, area = b"", 0
-    for side, quality in sizes:
-        scale = min(side / max(image.size), 1.0)
-        pixels = round(image.width * scale) * round(image.height * scale)
-        # A size that the last attempt shows to be far too large is not tried: noise would cost every step.
-        if encoded and len(encoded) * pixels > 2 * limit * area and side != sizes[-1][0]:
-            continue
-        smaller, buffer = image.copy(), io.BytesIO()
-        smaller.thumbnail((side, side))
-        smaller.save(buffer, "JPEG", quality=quality, optimize=True)
-        encoded, area = buffer.getvalue(), pixels
-        if len(encoded) <= limit:
-            break
-    text = base64.b64encode(encoded).decode("ascii")
-    return Thumbnail(f"data:image/jpeg;base64,{text}", smaller.width, smaller.height)

@@ -245,14 +245,7 @@ class GitHubClient:
 
     def _follow(self, url: str, what: str, accept: str) -> requests.Response:
         for _ in range(_MAX_REDIRECTS + 1):
-            ours = self._is_ours(url)
-            answer = self._open().get(
-                url,
-                headers=self._headers(accept) if ours else {"Accept-Encoding": "identity"},
-                timeout=_TIMEOUT_S,
-                stream=True,
-                allow_redirects=False,
-            )
+            answer = self._get(url, what, accept)
             target = answer.headers.get("Location")
             if answer.status_code not in _REDIRECTS or not target:
                 return answer
@@ -262,6 +255,19 @@ class GitHubClient:
             if fault:
                 raise RemoteError(f"{what}: a redirect: {fault}")
         raise RemoteError(f"{what}: more than {_MAX_REDIRECTS} redirects")
+
+    def _get(self, url: str, what: str, accept: str) -> requests.Response:
+        import requests
+
+        headers = self._headers(accept) if self._is_ours(url) else {"Accept-Encoding": "identity"}
+        try:
+            return self._open().get(
+                url, headers=headers, timeout=_TIMEOUT_S, stream=True, allow_redirects=False
+            )
+        except requests.RequestException:
+            raise
+        except ValueError:  # requests splits where a redirect leads, though it does not follow it
+            raise RemoteError(f"{what}: a redirect: not a url") from None
 
     def _is_ours(self, url: str, *, uploads: bool = False) -> bool:
         """Tell whether ``url`` is of the API itself or, for uploads, of the host GitHub has for them."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline import __version__
 from pipeline.contracts.journal import Journal, JournalEntry
@@ -23,6 +23,9 @@ from pipeline.support.documents import read_json, write_json
 from pipeline.support.errors import UsageError, WorkspaceError
 from pipeline.support.files import display_path, sha256_file
 from pipeline.support.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.training.epochs import Epoch
 
 JOURNAL = Path(".repath") / "journal.json"
 ABSENT = "absent"
@@ -35,6 +38,10 @@ class Run:
     workspace: Workspace
     facts: dict[str, str] = field(default_factory=dict)
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tell: Callable[[str], None] | None = None
+    """Takes the lines of progress of a training; None writes them to stderr."""
+    epoch_listeners: tuple[Callable[[Epoch], None], ...] = ()
+    """Are given each epoch of a training as it ends."""
 
     @property
     def settings(self) -> Settings:

@@ -30,20 +30,26 @@ _BASELINES = Path("training") / "baselines"
 
 def _train(run: Run) -> Done:
     from pipeline.training.dataset import open_dataset
-    from pipeline.training.train import TrainOptions, train_detector
+    from pipeline.training.train import interrupted_training, train_detector
+    from pipeline.training.train_plan import TrainOptions
 
     wanted, runs = run.settings.training, run.path("runs")
     epoch = _baseline_epoch(run)
-    fields = wanted.model_dump(exclude={"val_fraction", "test_fraction"})
+    fields = wanted.model_dump(exclude={"val_fraction", "test_fraction", "accept_proposals"})
+    dataset, options = open_dataset(run.at(run.facts[BUNDLE])), TrainOptions(**fields)
+    begun = interrupted_training(dataset, options, runs=runs, base=run.workspace.root)
     trained = train_detector(
-        open_dataset(run.at(run.facts[BUNDLE])),
-        TrainOptions(**fields),
-        run_dir=runs / free_run_id(runs),
+        dataset,
+        options,
+        run_dir=begun or runs / free_run_id(runs),
         base=run.workspace.root,
+        tell=run.tell,
+        listeners=run.epoch_listeners,
+        resume=begun is not None,
     )
     kept = [trained.checkpoint_after(epoch)] if epoch is not None else []
     record = trained.to_data(run.workspace.root)
-    line = f"{trained.epochs.done} epochs in {trained.seconds:.0f} s on {trained.device}"
+    line = trained.in_words()
     best = record["metrics"].get("mAP50")
     return Done(
         line if best is None else f"{line}, mAP50 {best:.2f} on the validation pictures",

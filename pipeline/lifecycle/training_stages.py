@@ -16,6 +16,7 @@ from pipeline.contracts.bundle import (
     BundleMetadata,
 )
 from pipeline.contracts.labeled import LABELED_COLUMNS, LabeledRow
+from pipeline.contracts.proposals import PROPOSALS_FILE
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.lifecycle.engine import Done, Run, Stage
 from pipeline.support import clock
@@ -96,7 +97,8 @@ def _bundle(run: Run) -> Done:
 
 
 def _validate(run: Run) -> Done:
-    from pipeline.training.validate import validate_bundle
+    from pipeline.training.proposed import require_confirmed
+    from pipeline.training.validate import read_bundle_rows, validate_bundle
 
     bundle = run.at(run.facts[BUNDLE])
     report = validate_bundle(
@@ -116,6 +118,8 @@ def _validate(run: Run) -> Done:
             hint=f"{REPORT_FILE} in the bundle lists them. Draw or mend the boxes, put them into "
             f"{run.settings.paths.annotations}, and run again.",
         )
+    if not run.settings.training.accept_proposals:
+        require_confirmed(bundle, read_bundle_rows(bundle))
     summary = report.summary
     line = f"{summary.total_boxes} boxes on {summary.positives_with_boxes} pictures, no issues"
     if without:
@@ -126,7 +130,9 @@ def _validate(run: Run) -> Done:
 def bundle_parts(run: Run) -> Sequence[Path]:
     """Return what training learns from: pictures, boxes, classes and the split."""
     bundle = run.at(run.facts[BUNDLE])
-    return [bundle / name for name in (IMAGES, LABELS, TEMPLATE_FILE, CLASSES_FILE, SPLIT_FILE)]
+    proposals = [bundle / PROPOSALS_FILE] if (bundle / PROPOSALS_FILE).is_file() else []
+    tables = [bundle / name for name in (IMAGES, LABELS, TEMPLATE_FILE, CLASSES_FILE, SPLIT_FILE)]
+    return tables + proposals
 
 
 def _retraining_inputs(run: Run) -> Sequence[Path]:
@@ -165,7 +171,7 @@ TRAINING_STAGES = (
         "validate",
         "check every picture and every box",
         bundle_parts,
-        lambda run: [run.settings.download.max_pixels],
+        lambda run: [run.settings.download.max_pixels, run.settings.training.accept_proposals],
         _validate,
     ),
 )

@@ -47,6 +47,16 @@ class ClassFolders:
                 found.update(dict.fromkeys(self._below(folder)))
         return list(found)
 
+    def all_images(self) -> list[Path]:
+        """Return the pictures of every folder and of the root itself, in the order of their paths."""
+        paths = [folder / name for folder, names in self._pictures.items() for name in names]
+        return [self.root / path for path in sorted(paths, key=Path.as_posix)]
+
+    def classes(self) -> dict[str, int]:
+        """Return the folders below the root that hold pictures, sorted, and how many each holds."""
+        counts = {folder.as_posix(): len(names) for folder, names in self._pictures.items() if names}
+        return {name: counts[name] for name in sorted(counts) if name != "."}
+
     def has(self, name: str) -> bool:
         """Tell whether there is a folder of this name."""
         return bool(self._folders(name))

@@ -17,13 +17,24 @@ def now() -> datetime:
     Raises:
         UsageError: the variable is set to something that is no such number.
     """
-    fixed = os.environ.get("SOURCE_DATE_EPOCH")
-    if not fixed:
-        return datetime.now(UTC)
+    seconds = fixed()
+    return datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def fixed() -> int | None:
+    """Return what ``SOURCE_DATE_EPOCH`` fixes the time to, in seconds since 1970; None where it is not set.
+
+    Raises:
+        UsageError: the variable is set to something that is no such number.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
     try:
-        return datetime.fromtimestamp(int(fixed), UTC)
+        datetime.fromtimestamp(int(text), UTC)
     except (ValueError, OverflowError, OSError):
-        raise UsageError(f"SOURCE_DATE_EPOCH is {fixed!r}: it must be whole seconds since 1970") from None
+        raise UsageError(f"SOURCE_DATE_EPOCH is {text!r}: it must be whole seconds since 1970") from None
+    return int(text)
 
 
 def timestamp(moment: datetime | None = None) -> str:

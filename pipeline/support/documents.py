@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.contracts.base import Contract, faults_of, is_all_text, parse, shown
 from pipeline.support.errors import ContractError, Fault, InputError
-from pipeline.support.files import atomic_writer, open_input, write_bytes
+from pipeline.support.files import atomic_writer, open_input
 
 C = TypeVar("C", bound=BaseModel)
 R = TypeVar("R", bound=Contract)
@@ -77,7 +77,19 @@ def load_json(path: Path) -> Any:
     Raises:
         InputError: the file is missing, not UTF-8, or not JSON (with line and column).
     """
-    text = read_text(path)
+    return json_value(read_text(path), source=str(path))
+
+
+def json_value(text: str, *, source: str) -> Any:
+    """Return JSON text as plain data.
+
+    Args:
+        text: the file's text.
+        source: its path, for errors.
+
+    Raises:
+        InputError: it is not JSON (with line and column), or holds what no file could be written with again.
+    """
     try:
         data = json.loads(text, parse_constant=_no_constant)
         if "\\ud" in text or "\\uD" in text:
@@ -85,12 +97,12 @@ def load_json(path: Path) -> Any:
             json.dumps(data, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         end = "the file ends too early" if error.pos >= len(text.rstrip()) else error.msg
-        raise InputError(f"{path}: not JSON at line {error.lineno}, column {error.colno}: {end}") from None
+        raise InputError(f"{source}: not JSON at line {error.lineno}, column {error.colno}: {end}") from None
     except RecursionError:
-        raise InputError(f"{path}: not usable JSON: nested too deeply") from None
+        raise InputError(f"{source}: not usable JSON: nested too deeply") from None
     except ValueError as error:
         reason = "half a character (a lone surrogate)" if isinstance(error, UnicodeError) else error
-        raise InputError(f"{path}: not usable JSON: {reason}") from None
+        raise InputError(f"{source}: not usable JSON: {reason}") from None
     return data
 
 
@@ -100,7 +112,9 @@ def write_json(path: Path, document: BaseModel) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    write_bytes(path, json_bytes(document))
+    with atomic_writer(path) as stream:
+        for piece in document.json_pieces() if isinstance(document, Contract) else [json_bytes(document)]:
+            stream.write(piece)
 
 
 def json_bytes(document: BaseModel) -> bytes:
@@ -293,7 +307,7 @@ def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None
 
 
 def _row_in_words(line: int, row: dict[str, str], field: str) -> str:
-    name = row.get("name") or row.get("id") or ""
+    name = row.get("name") or row.get("id") or row.get("label") or ""
     return f"line {line}{f' ({shown(name)})' if name else ''}, column {field}"
 
 

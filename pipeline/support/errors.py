@@ -35,6 +35,10 @@ class RepathError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows instead of a traceback: the message explains itself."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InputError(RepathError):
     """A file that was given cannot be used: missing, unreadable, not what it claims to be."""
@@ -132,6 +136,18 @@ class DigestMismatchError(RepathError):
 
 class WorkspaceError(RepathError):
     """The workspace or its repath.toml cannot be used."""
+
+
+class EngineError(RepathError):
+    """The container engine cannot be reached, refuses, or does not do what it was asked for."""
+
+
+class BuildError(EngineError):
+    """The image could not be built; the message names the step that failed."""
+
+
+class SelfTestError(RepathError):
+    """Something that was asked for is missing or does not work; the report says what."""
 
 
 class UsageError(RepathError):

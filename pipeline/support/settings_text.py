@@ -5,8 +5,6 @@ Made from the contract itself, so that the file and the program never differ.
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import math
 import re
@@ -15,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.contracts import settings as contract
+from pipeline.contracts.meanings import meanings
 from pipeline.contracts.settings import Settings, Table
 
 _WIDTH = 100
@@ -28,23 +27,23 @@ _HEAD = """\
 
 def settings_toml(settings: Settings) -> str:
     """Return ``repath.toml`` for these settings; reading it gives equal settings."""
-    meanings = _meanings()
+    told = {where: text.replace("``", "`") for where, text in meanings(contract).items()}
     lines = [_HEAD]
     for name in type(settings).model_fields:
         table: Table = getattr(settings, name)
-        lines += [*_comment(meanings[type(table).__name__, ""]), f"[{name}]"]
-        lines += _table(table, name, meanings)
+        lines += [*_comment(told[type(table).__name__, ""]), f"[{name}]"]
+        lines += _table(table, name, told)
         lines.append("")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _table(table: Table, path: str, meanings: Mapping[tuple[str, str], str]) -> Iterator[str]:
+def _table(table: Table, path: str, told: Mapping[tuple[str, str], str]) -> Iterator[str]:
     """Yield a table's lines: plain keys first, since in TOML what follows a sub-table belongs to it."""
     defaults = type(table)().model_dump()
     plain = table.model_dump()
     nested = [name for name, value in plain.items() if isinstance(value, dict)]
     for name in [*(name for name in plain if name not in nested), *nested]:
-        yield from _comment(meanings.get((type(table).__name__, name), ""))
+        yield from _comment(told.get((type(table).__name__, name), ""))
         mark = "# " if plain[name] == defaults[name] else ""
         if name in nested:
             yield from _mapping(f"{path}.{name}", plain[name], mark)
@@ -62,33 +61,6 @@ def _mapping(path: str, mapping: Mapping[str, Any], mark: str) -> Iterator[str]:
             yield from _mapping(f"{path}.{_key(key)}", value, mark)
         else:
             yield f"{mark}{_key(key)} = {_value(value)}"
-
-
-def _meanings() -> dict[tuple[str, str], str]:
-    """Return the docstring of every table (under an empty name) and of its fields, on one line each."""
-    found = {}
-    for node in ast.parse(inspect.getsource(contract)).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        found[node.name, ""] = ast.get_docstring(node) or ""
-        for field, after in zip(node.body, node.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                text = _string(after)
-                if text is not None:
-                    found[node.name, field.target.id] = text
-    return {
-        where: " ".join(inspect.cleandoc(text).replace("``", "`").split()) for where, text in found.items()
-    }
-
-
-def _string(node: ast.stmt) -> str | None:
-    if (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ):
-        return node.value.value
-    return None
 
 
 def _comment(text: str) -> list[str]:

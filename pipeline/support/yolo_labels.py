@@ -46,6 +46,8 @@ class LineFault:
     line: int
     kind: LineKind
     reason: str
+    values: int = 0
+    """How many values the line has, where that is what is wrong with it."""
 
 
 def parse_labels(data: bytes, *, class_count: int) -> tuple[list[YoloBox], list[LineFault]]:
@@ -88,11 +90,40 @@ def labels_text(boxes: Sequence[YoloBox]) -> str:
     return "".join(f"{box}\n" for box in boxes)
 
 
+def box_of(class_id: int, corners: Sequence[float], size: tuple[int, int]) -> YoloBox | None:
+    """Return a box given by its corners, as a label file holds it; None where nothing of it is left.
+
+    What lies outside the picture is cut off, and shares are rounded to the six decimals that are written.
+
+    Args:
+        class_id: the class.
+        corners: ``x1, y1, x2, y2`` in pixels of the upright picture; any two opposite corners will do.
+        size: the picture's width and height in pixels.
+    """
+    sides = []
+    for low, high, side in ((corners[0], corners[2], size[0]), (corners[1], corners[3], size[1])):
+        start, end = (min(max(value / side, 0.0), 1.0) for value in sorted((low, high)))
+        sides.append((round((start + end) / 2, 6), round(end - start, 6)))
+    (x, width), (y, height) = sides
+    return YoloBox(class_id, x, y, width, height) if width > 0 and height > 0 else None
+
+
+def corners_of(box: YoloBox, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return a box's ``x1, y1, x2, y2`` in pixels of a picture of this width and height."""
+    width, height = size
+    return (
+        (box.x - box.width / 2) * width,
+        (box.y - box.height / 2) * height,
+        (box.x + box.width / 2) * width,
+        (box.y + box.height / 2) * height,
+    )
+
+
 def _box(line: str, number: int, class_count: int) -> YoloBox | LineFault:
     fields = line.split()
     if len(fields) != 5:
         reason = f"has {len(fields)} numbers, not five: {shown(line)}"
-        return LineFault(number, "invalid_yolo_line", reason)
+        return LineFault(number, "invalid_yolo_line", reason, len(fields))
     bad = next((field for field in fields if not _NUMBER.fullmatch(field)), None)
     if bad is not None:
         return LineFault(number, "invalid_yolo_line", f"{shown(bad)} is not a number")

@@ -9,6 +9,8 @@ from pipeline.contracts.bundle import IMAGES, LABELS, Split, Subset, TemplateRow
 from pipeline.contracts.retraining import RetrainingSample
 
 TODO, ANNOTATED, NEGATIVE, NO_PICTURE = "todo", "annotated", "negative", "missing_image"
+PROPOSED = "proposed"
+"""The boxes are a detector's; a person who has looked at them sets another status, such as ``done``."""
 _OURS = frozenset({TODO, ANNOTATED, NEGATIVE, NO_PICTURE, ""})
 
 
@@ -66,7 +68,7 @@ def dataset_yaml(classes: Sequence[str], split: Split) -> str:
     if split.counts["test"]:
         lines.append(f"test: {list_file('test')}")
     lines.append("names:")
-    lines += [f"  {index}: {_quoted(label)}" for index, label in enumerate(classes)]
+    lines += [f"  {index}: {yaml_quoted(label)}" for index, label in enumerate(classes)]
     return "\n".join(lines) + "\n"
 
 
@@ -86,8 +88,9 @@ def instructions(run_id: str, classes: Sequence[str]) -> str:
     return _INSTRUCTIONS.format(run_id=_in_markdown(run_id), rows=rows, images=IMAGES, labels=LABELS)
 
 
-def _quoted(text: str) -> str:
+def yaml_quoted(text: str) -> str:
     """Return text as a double-quoted YAML scalar: JSON's, with what YAML does not print escaped."""
+    # JSON's own escapes of what lies beyond 16 bits are halves that YAML does not put together.
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in quoted)
 
@@ -109,7 +112,8 @@ _INSTRUCTIONS = """\
 4. Leave the file of a negative (`is_negative` is `true`) empty: nothing is to be detected there. If it does
    show an item, correct the labeled CSV instead and build the bundle again.
 5. In `annotations-template.csv` set `status` to `done`, and write your name under `annotator`. Both are kept
-   when the bundle is built again, as are all boxes that are drawn.
+   when the bundle is built again, as are all boxes that are drawn. Where `status` is `proposed` the boxes
+   are a detector's: correct them, then set `done`. Training does not start on proposals nobody looked at.
 6. Check: `repath training validate-annotation-bundle --bundle-dir <this folder> --strict`
 
 | id | class |

@@ -6,7 +6,6 @@ format. It is therefore given a view of the bundle in the run's own folder; the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.support.errors import InputError, TrainingError
 from pipeline.support.files import copy_file, output_error, write_bytes, write_text
 from pipeline.support.images import decode_rgb, inspect_image, is_image_name, read_image_bytes
 from pipeline.support.progress import track
+from pipeline.training.bundle_files import yaml_quoted
 from pipeline.training.validate import BundleRow, read_bundle_rows
 
 _AS_THEY_ARE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -107,13 +107,20 @@ def write_view(
 
     Raises:
         ImageError: a picture cannot be decoded.
+        TrainingError: two pictures of a subset have one name.
         OutputError: the folder cannot be written.
     """
     work = [(subset, row) for subset, rows in dataset.subsets.items() for row in rows]
     shrunk = 0
+    placed: set[tuple[Subset, str]] = set()
     for subset, row in track(work, total=len(work), what="Preparing pictures"):
-        # Named by its bundle id: two rows may show files of one name in two folders.
         stem = row.image.stem
+        if (subset, stem) in placed:  # a.jpg and a.png would share the one label file of that name
+            raise TrainingError(
+                f"two rows of the bundle name a picture {stem}.*",
+                hint=f"Give one of the two in {row.image.parent} another name, and build the bundle again.",
+            )
+        placed.add((subset, stem))
         shrunk += _place(row.image, folder / "images" / subset / stem, max_pixels, max_side)
         target = folder / "labels" / subset / f"{stem}.txt"
         if row.label_file and row.labels.is_file():
@@ -168,8 +175,6 @@ def _link(source: Path, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(source.resolve())
-    except FileExistsError:
-        raise TrainingError(f"two rows of the bundle name a picture {source.name}") from None
     except OSError as error:  # a file system without links
         if not target.parent.is_dir():
             raise output_error(target, error) from error
@@ -178,14 +183,13 @@ def _link(source: Path, target: Path) -> None:
 
 def _yaml(dataset: Dataset, folder: Path) -> str:
     def images(subset: Subset) -> str:
-        return json.dumps(f"images/{subset}")
+        return yaml_quoted(f"images/{subset}")
 
-    lines = [f"path: {json.dumps(str(folder.resolve()))}", f"train: {images('train')}"]
+    lines = [f"path: {yaml_quoted(str(folder.resolve()))}", f"train: {images('train')}"]
     lines.append(f"val: {images('train' if dataset.val_is_train else 'val')}")
     if dataset.subsets["test"]:
         lines.append(f"test: {images('test')}")
-    # JSON is YAML: a label may hold anything.
-    lines += ["names:", *(f"  {index}: {json.dumps(label)}" for index, label in enumerate(dataset.labels))]
+    lines += ["names:", *(f"  {index}: {yaml_quoted(label)}" for index, label in enumerate(dataset.labels))]
     return "\n".join(lines) + "\n"
 
 

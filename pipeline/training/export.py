@@ -205,6 +205,8 @@ def _head(
     if (
         measured_on is None
         and source.dataset is not None
+        # Boxes of other classes, or of these in another order, tell nothing of a head.
+        and source.dataset.labels == weights.labels
         and needs_figures(weights, options.head, nms=options.nms)
     ):
         measured_on = write_view(source.dataset, scratch / "view").yaml
@@ -224,6 +226,11 @@ def _require_labels(weights: Weights, labels: Sequence[str]) -> None:
         raise ModelError(
             f"{weights.path} tells {len(weights.labels)} classes apart, and there are {len(labels)} labels",
             hint="Name the labels file that belongs to these weights with --labels.",
+        )
+    if tuple(labels) != weights.labels and sorted(labels) == sorted(weights.labels):
+        raise ModelError(
+            f"the labels are those of {weights.path} in another order: every box would get a wrong name",
+            hint="Leave the labels out: the checkpoint names its classes.",
         )
 
 

@@ -81,8 +81,10 @@ def shipped_graph(
 def make_contiguous(model: Any) -> None:
     """Lay every parameter and buffer out densely in memory, in place.
 
-    litert-torch 0.10 writes the memory of a tensor as it lies there: one that is transposed or channels-last,
-    as weights are after training on a GPU, comes out as other numbers, without an error.
+    litert-torch 0.10 makes a dense copy of a tensor that is transposed or channels-last, as weights are after
+    training on a GPU, remembers what it wrote by the copy's address (`backend/inline_consts.py`), and frees
+    the copy. The next copy of that shape may get the same address, and with it the numbers of the first,
+    without an error.
     """
     for tensor in [*model.parameters(), *model.buffers()]:
         # `contiguous()` keeps the strides of sides of length 1, which the writer reads as well.

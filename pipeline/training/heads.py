@@ -88,7 +88,9 @@ def choose_head(
         reason = "NMS was left out" if weights.has_end2end else "the model has no end-to-end head"
         return ChosenHead(plain, reason, {})
     if dataset_yaml is None:
-        return ChosenHead("nms", "there were no validation pictures to measure both heads on", {})
+        return ChosenHead(
+            "nms", "there were no validation pictures of its classes to measure both heads on", {}
+        )
     measured = {
         "nms": _measured(weights, dataset_yaml, imgsz, batch, device, log, end2end=False),
         "end2end": _measured(weights, dataset_yaml, imgsz, batch, device, log, end2end=True),

@@ -1,51 +1,49 @@
-"""Training by Ultralytics on a bundle's split: seeded, quiet, with one line of progress an epoch."""
+"""Training by Ultralytics on a bundle's split: seeded, told as it goes, resumed after an interruption."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.contracts.training_run import TrainingRun
+from pipeline.support import clock
 from pipeline.support import ultralytics_library as library
-from pipeline.support.errors import OutputError, TrainingError, UsageError
-from pipeline.support.files import display_path, output_error, sha256_file, write_text
-from pipeline.support.progress import LOG_EVERY_S
+from pipeline.support.errors import OutputError, TrainingError
+from pipeline.support.figures import png_bytes
+from pipeline.support.files import display_path, output_error, write_bytes
+from pipeline.training.checkpoints import (
+    BEST,
+    LAST,
+    can_go_on,
+    clear_folder,
+    drop_resumable,
+    read_epoch,
+    restore_resumable,
+)
+from pipeline.training.curves import draw_curves
 from pipeline.training.dataset import Dataset, View, write_view
-from pipeline.training.epochs import EpochTeller, TrainedEpochs, read_epochs
-from pipeline.training.heads import require_size
-from pipeline.training.weights import base_model, open_weights
+from pipeline.training.epochs import Epoch, TrainedEpochs, read_epochs, seconds_of
+from pipeline.training.event_files import EventFile
+from pipeline.training.predictions import draw_predictions
+from pipeline.training.run_record import (
+    LOCK,
+    differences,
+    held,
+    interrupted_run_like,
+    interrupted_runs,
+    read_record,
+    write_record,
+)
+from pipeline.training.train_plan import Plan, TrainOptions, plan_training, run_wanted
+from pipeline.training.ultralytics_run import LOG, Watchers, complete_training, run_training
 
-MARKER = "repath-run.json"
-LOG = "training.log"
-_OURS = frozenset({
-    "batch", "data", "device", "epochs", "exist_ok", "imgsz", "mode", "model", "name", "patience", "project",
-    "resume", "seed", "task", "verbose", "workers",
-})  # fmt: skip
-"""Ultralytics settings that have a flag or a meaning here, and so may not stand among the overrides."""
-
-Override = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """How a detector is trained; the defaults are those of ``[training]`` in repath.toml."""
-
-    model: str = "yolo26n.pt"
-    epochs: int = 60
-    imgsz: int = 640
-    batch: int = 16
-    device: str | None = None
-    workers: int = 8
-    patience: int = 20
-    seed: int = 0
-    max_image_pixels: int | None = None
-    max_image_dim: int | None = None
-    overrides: dict[str, Override] = field(default_factory=dict)
-    """Further settings of Ultralytics, such as ``optimizer`` or ``save_period``."""
+RESULTS = "results.csv"
+CURVES, PREDICTIONS = "curves.png", "predictions.png"
+"""Pictures that a finished run holds, beside those that Ultralytics draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,8 @@ class TrainedRun:
     """The base model: name, and the digest of its file where it is one."""
     view: View
     options: TrainOptions
+    resumed_after: tuple[int, ...] = ()
+    """The epochs after which it was interrupted and went on."""
 
     def to_data(self, shown_from: Path | None = None) -> dict[str, Any]:
         """Return what the candidate's metadata says of the training."""
@@ -73,6 +73,8 @@ class TrainedRun:
             "epochs": options.epochs,
             "epochs_done": self.epochs.done,
             "best_epoch": self.epochs.best_epoch,
+            "stopped_early": self.epochs.stopped_early,
+            "resumed_after": list(self.resumed_after),
             "imgsz": options.imgsz,
             "batch": options.batch,
             "patience": options.patience,
@@ -84,6 +86,13 @@ class TrainedRun:
             "metrics": self.epochs.metrics,
             "seconds": round(self.seconds, 1),
         }
+
+    def in_words(self) -> str:
+        """Return one line for people: how many epochs, how long, and that it stopped early where it did."""
+        line = f"{self.epochs.done} epochs in {self.seconds:.0f} s on {self.device}"
+        if self.epochs.stopped_early:
+            line += f" (stopped early of {self.options.epochs}; best: epoch {self.epochs.best_epoch})"
+        return line
 
     def checkpoint_after(self, epoch: int) -> Path:
         """Return the checkpoint ``epoch<N>.pt`` that ``save_period`` kept; Ultralytics counts epochs from 0.
@@ -108,8 +117,13 @@ def train_detector(
     run_dir: Path,
     base: Path,
     tell: Callable[[str], None] | None = None,
+    listeners: Sequence[Callable[[Epoch], None]] = (),
+    resume: bool = False,
 ) -> TrainedRun:
     """Train a detector on the train pictures of a bundle, choosing the best epoch on its val pictures.
+
+    The run's folder comes to hold the weights, ``results.csv``, event files for TensorBoard, ``curves.png``,
+    ``predictions.png``, and what Ultralytics draws unless ``plots = false`` stands among the overrides.
 
     Args:
         dataset: the bundle.
@@ -117,176 +131,155 @@ def train_detector(
         run_dir: where everything of this run goes; a finished run is never written over.
         base: the folder that a base model is looked for in first, and that recorded paths are relative to.
         tell: takes a line of progress an epoch; None writes them to stderr.
+        listeners: are given each epoch as it ends.
+        resume: go on with the training that was interrupted in ``run_dir``. What it does from there on is not
+            bit for bit what it would have done without the interruption. A finished one is returned as it is.
 
     Raises:
-        TrainingError: the base model is not here, or training fails; the log's place is named.
+        TrainingError: the base model is not here, training fails (the log's place is named), there is nothing
+            to resume, or pictures or settings are not those that the training began with.
         UsageError: a device that is not there, or settings that contradict each other.
         ModelError: the base model is no detection checkpoint.
         OutputError: the run folder holds a finished run, or cannot be written.
         MissingExtraError: ultralytics is not installed.
     """
     plan = plan_training(options, base=base)
-    _clear(run_dir)
-    _mark(run_dir, finished=False)
-    view = write_view(
-        dataset,
-        run_dir / "dataset",
-        max_pixels=options.max_image_pixels,
-        max_side=options.max_image_dim,
-    )
-    started = time.monotonic()
-    _run(plan, options, view, run_dir, tell)
-    seconds = time.monotonic() - started
-    weights = run_dir / "weights"
-    if not (weights / "best.pt").is_file() or not (weights / "last.pt").is_file():
-        raise TrainingError(f"training ended without weights; see {run_dir / LOG}")
-    run = TrainedRun(
-        run_dir=run_dir,
-        best=weights / "best.pt",
-        last=weights / "last.pt",
-        dataset_yaml=view.yaml,
-        epochs=read_epochs(run_dir / "results.csv"),
-        seconds=seconds,
-        device=plan.device,
-        base=plan.described,
-        view=view,
-        options=options,
-    )
-    _mark(run_dir, finished=True)
-    return run
+    if not resume:
+        _refuse_finished(run_dir)
+    wanted = run_wanted(dataset, options, plan)
+    begun = _begun(run_dir, wanted) if resume else None
+    with held(run_dir):
+        work = _Work(dataset, options, plan, run_dir, Watchers(tell, tuple(listeners)))
+        if begun is not None and begun.finished:
+            return work.trained(begun, work.view_of(begun))
+        return work.go(begun or wanted)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What training will start from and run on, checked before any work is done."""
+class _Work:
+    dataset: Dataset
+    options: TrainOptions
+    plan: Plan
+    run_dir: Path
+    watchers: Watchers
 
-    model: Path
-    device: str
-    described: dict[str, Any]
+    def go(self, record: TrainingRun) -> TrainedRun:
+        weights = self.run_dir / "weights"
+        over = 0
+        all_over = record.started_at is not None and restore_resumable(weights)
+        if record.started_at is not None and (weights / LAST).is_file():
+            over = read_epoch(weights / LAST)
+        all_over = all_over or over >= self.options.epochs
+        record = self._recorded(record, over)
+        view = self._view(anew=over == 0)
+        record = record.replace(shrunk=view.shrunk)
+        write_record(self.run_dir, record)
+        started = time.monotonic()
+        if all_over:
+            complete_training(self.options, view, self.run_dir, self.plan.device)
+        else:
+            with EventFile(self.run_dir, first_epoch=over + 1) as events:
+                watchers = self.watchers.with_listener(events.epoch_ended)
+                run_training(self.plan, self.options, view, self.run_dir, watchers, epochs_over=over)
+        record = record.replace(seconds=record.seconds + time.monotonic() - started)
+        trained = self.trained(record, view)
+        self._draw(trained)
+        drop_resumable(weights)
+        write_record(self.run_dir, record.replace(finished=True))
+        return trained
 
+    def _recorded(self, record: TrainingRun, over: int) -> TrainingRun:
+        """Return the record of a training that begins, or goes on after so many epochs."""
+        if over == 0:
+            clear_folder(self.run_dir, but=LOCK)
+            return record.replace(started_at=clock.timestamp(), seconds=0.0, resumed_after=[])
+        before = record.resumed_after[-1] if record.resumed_after else 0
+        lasted = seconds_of(self.run_dir / RESULTS) if over > before else 0.0
+        resumed = [*record.resumed_after, *([over] if over > before else [])]
+        return record.replace(seconds=record.seconds + lasted, resumed_after=resumed, device=self.plan.device)
 
-def plan_training(options: TrainOptions, *, base: Path) -> Plan:
-    """Check everything that training needs, without work.
+    def _view(self, *, anew: bool) -> View:
+        folder = self.run_dir / "dataset"
+        if not anew and folder.exists():
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise output_error(folder, error) from error
+        limits = self.options.max_image_pixels, self.options.max_image_dim
+        return write_view(self.dataset, folder, max_pixels=limits[0], max_side=limits[1])
 
-    Raises:
-        TrainingError, UsageError, ModelError, MissingExtraError: as for `train_detector`.
-    """
-    library.prepare(why="Training")
-    clash = sorted(_OURS & options.overrides.keys())
-    if clash:
-        raise UsageError(
-            f"[training.overrides] sets {', '.join(clash)}",
-            hint="Set it under [training], by its flag, or not at all.",
+    def view_of(self, record: TrainingRun) -> View:
+        counts: dict[str, int] = {name: len(rows) for name, rows in self.dataset.subsets.items()}
+        return View(self.run_dir / "dataset" / "dataset.yaml", counts, record.shrunk)
+
+    def trained(self, record: TrainingRun, view: View) -> TrainedRun:
+        weights = self.run_dir / "weights"
+        if not (weights / BEST).is_file() or not (weights / LAST).is_file():
+            raise TrainingError(f"training ended without weights; see {self.run_dir / LOG}")
+        epochs = read_epochs(
+            self.run_dir / RESULTS, asked=self.options.epochs, validated=self.options.validated
         )
-    model = base_model(options.model, folder=base)
-    device = device_for(options.device)
-    if options.batch == 0 or (options.batch < 0 and device == "cpu"):
-        raise UsageError(f"--batch {options.batch}: give the number of pictures; -1 needs a GPU")
-    if "," in device and options.batch % len(device.split(",")):
-        raise UsageError(f"--batch {options.batch} cannot be shared evenly by the GPUs {device}")
-    if model.suffix.lower() == ".pt":
-        weights = open_weights(model)
-        require_size(options.imgsz, weights.stride)
-        described: dict[str, Any] = {
-            "name": display_path(model, base),
-            "sha256": weights.sha256,
-            "tensors_sha256": weights.tensors_sha256,
-        }
-    else:
-        require_size(options.imgsz, 32)
-        described = {"name": options.model, "sha256": sha256_file(model) if model.is_file() else None}
-    return Plan(model, device, described)
+        return TrainedRun(
+            run_dir=self.run_dir,
+            best=weights / BEST,
+            last=weights / LAST,
+            dataset_yaml=view.yaml,
+            epochs=epochs,
+            seconds=record.seconds,
+            device=record.device or self.plan.device,
+            base=self.plan.described,
+            view=view,
+            options=self.options,
+            resumed_after=tuple(record.resumed_after),
+        )
+
+    def _draw(self, trained: TrainedRun) -> None:
+        epochs = trained.epochs
+        curves = draw_curves(epochs.history, best_epoch=epochs.best_epoch, remark=epochs.stop_in_words())
+        write_bytes(self.run_dir / CURVES, png_bytes(curves))
+        with library.output_to(self.run_dir / LOG):
+            mosaic = png_bytes(draw_predictions(self.dataset, trained.best, imgsz=self.options.imgsz))
+            write_bytes(self.run_dir / PREDICTIONS, mosaic)
+            with EventFile(self.run_dir, suffix="pictures") as events:
+                events.picture("predictions", mosaic, epochs.best_epoch)
 
 
-def device_for(asked: str | None) -> str:
-    """Return the device as Ultralytics takes it: ``cpu``, ``mps``, ``0`` or ``0,1``; None takes the best.
+def interrupted_training(dataset: Dataset, options: TrainOptions, *, runs: Path, base: Path) -> Path | None:
+    """Return the newest run under ``runs`` that was interrupted and learns the same from the same pictures.
+
+    None where there is none, or its checkpoint is not the one that it wrote.
 
     Raises:
-        UsageError: it was asked for and is not there.
+        RepathError: as for `train_detector`; nothing is written.
     """
-    import torch
-
-    found = torch.cuda.device_count()
-    if asked is None:
-        return "0" if found else "cpu"
-    name = asked.strip().lower().replace("cuda:", "")
-    if name == "cpu":
-        return name
-    if name == "mps" and torch.backends.mps.is_available():
-        return name
-    indices = ["0"] if name == "cuda" else name.split(",")
-    if name == "mps" or not all(index.strip().isdigit() for index in indices):
-        raise UsageError(f"--device {asked}: there is no such device here: give cpu, 0, or 0,1 for two GPUs")
-    wanted = [int(index) for index in indices]
-    if max(wanted) >= found or len(set(wanted)) != len(wanted):
-        have = "no GPU" if not found else "one GPU" if found == 1 else f"{found} GPUs"
-        raise UsageError(f"--device {asked} was asked for, and PyTorch finds {have} here")
-    return ",".join(map(str, wanted))
+    if not interrupted_runs(runs):
+        return None
+    run = interrupted_run_like(runs, run_wanted(dataset, options, plan_training(options, base=base)))
+    return run if run is not None and can_go_on(run / "weights") else None
 
 
-def _run(
-    plan: Plan, options: TrainOptions, view: View, run_dir: Path, tell: Callable[[str], None] | None
-) -> None:
-    log = run_dir / LOG
-    with library.output_to(log) as user:
-
-        def to_user(line: str) -> None:
-            # On a terminal each line takes the place of the one before it.
-            user.write(f"\r\x1b[2K{line}" if user.isatty() else f"{line}\n")
-            user.flush()
-
-        try:
-            from ultralytics import YOLO
-
-            model = YOLO(str(plan.model), task="detect")
-            pause = 0.0 if tell is not None or user.isatty() else LOG_EVERY_S
-            EpochTeller(options.epochs, tell or to_user, every_s=pause).attach(model)
-            model.train(
-                **{
-                    "plots": False,
-                    "deterministic": True,
-                    **options.overrides,
-                    "data": str(view.yaml),
-                    "epochs": options.epochs,
-                    "imgsz": options.imgsz,
-                    "batch": options.batch,
-                    "device": plan.device,
-                    "workers": options.workers,
-                    "patience": options.patience,
-                    "seed": options.seed,
-                    "project": str(run_dir.resolve().parent),
-                    "name": run_dir.name,
-                    "exist_ok": True,
-                    "verbose": False,
-                }
-            )
-            if user.isatty():
-                user.write("\r\x1b[2K")
-        except _FAILURES as error:
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise TrainingError(f"training failed: {reason}", hint=f"Its log: {log}") from error
+def _begun(run_dir: Path, wanted: TrainingRun) -> TrainingRun:
+    """Return the record of the training that is to go on; it must learn the same from the same pictures."""
+    record = read_record(run_dir)
+    if record is None:
+        raise TrainingError(
+            f"there is no training to resume in {run_dir}", hint="Leave --resume out to begin one."
+        )
+    changed = differences(record, wanted)
+    if changed:
+        lines = "\n".join(f"  {line}" for line in changed)
+        raise TrainingError(
+            f"the training in {run_dir} cannot be resumed, it was begun otherwise:\n{lines}",
+            hint="Put back what changed to go on, or train anew without --resume and under another --name.",
+        )
+    return record
 
 
-_FAILURES = (
-    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError,
-    RuntimeError, SyntaxError, TypeError, ValueError,
-)  # fmt: skip
-"""What Ultralytics raises for settings, pictures and machines that it cannot work with."""
-
-
-def _clear(run_dir: Path) -> None:
-    """Make room for a run: one that was interrupted is taken away, a finished one stays."""
+def _refuse_finished(run_dir: Path) -> None:
+    """Leave room for a run: one that was interrupted is taken away when it begins, a finished one stays."""
     if not run_dir.exists():
         return
-    marker = run_dir / MARKER
-    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")).get("finished") is False:
-        try:
-            shutil.rmtree(run_dir)
-        except OSError as error:
-            raise output_error(run_dir, error) from error
-    elif not run_dir.is_dir() or any(run_dir.iterdir()):
+    record = read_record(run_dir)
+    unfinished = record is not None and not record.finished
+    if not unfinished and (not run_dir.is_dir() or any(path.name != LOCK for path in run_dir.iterdir())):
         raise OutputError(f"{run_dir} exists already", hint="Choose another --name, or remove it first.")
-
-
-def _mark(run_dir: Path, *, finished: bool) -> None:
-    write_text(run_dir / MARKER, json.dumps({"finished": finished}) + "\n")

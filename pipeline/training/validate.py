@@ -17,13 +17,16 @@ from pipeline.contracts.bundle import (
     ValidationReport,
     ValidationSummary,
 )
+from pipeline.contracts.proposals import ProposedPicture
 from pipeline.support.documents import read_csv_lines, read_json
 from pipeline.support.errors import ContractError, Fault, ImageError, InputError
-from pipeline.support.files import confined
+from pipeline.support.files import confined, sha256_file
 from pipeline.support.images import MAX_PIXELS, inspect_image, read_image_bytes
 from pipeline.support.pool import cores
 from pipeline.support.progress import track
 from pipeline.support.yolo_labels import read_labels
+from pipeline.training.bundle_files import PROPOSED
+from pipeline.training.proposed import is_unconfirmed, read_proposals
 
 LINES_NAMED = 20
 """Bad lines of one label file that are named; the rest are counted in the last one."""
@@ -43,11 +46,13 @@ class BundleRow:
     image: Path
     label_file: str
     labels: Path
+    status: str = ""
 
 
 @dataclass(slots=True)
 class _Checked:
     boxes: int = 0
+    unconfirmed: bool = False
     issues: list[ValidationIssue] = field(default_factory=list)
 
 
@@ -85,6 +90,7 @@ def read_bundle_rows(bundle_dir: Path) -> list[BundleRow]:
                 image=confined(bundle_dir, row.image_file, source=f"{path}: {where}, column image_file"),
                 label_file=row.label_file,
                 labels=confined(bundle_dir, row.label_file, source=f"{path}: {where}, column label_file"),
+                status=row.status,
             )
         )
     if faults:
@@ -108,17 +114,20 @@ def validate_bundle(
         max_pixels: a picture with more is one that cannot be used.
 
     Raises:
-        InputError: the template or ``classes.json`` is missing or not what it should be.
+        InputError: the template, ``classes.json`` or ``box-proposals.json`` is not what it should be.
         ContractError: they break their contract.
         PathEscapeError: a path of the template leaves the bundle.
     """
     classes = read_json(bundle_dir / CLASSES_FILE, BundleClasses).labels
     rows = read_bundle_rows(bundle_dir)
+    proposals = read_proposals(bundle_dir)
+    records = {picture.id: picture for picture in proposals.pictures} if proposals else {}
     with ThreadPoolExecutor(max_workers=cores()) as pool:
-        checks = pool.map(lambda row: _check(row, classes, max_pixels), rows)
+        checks = pool.map(lambda row: _check(row, classes, max_pixels, records.get(row.id)), rows)
         checked = list(track(checks, total=len(rows), what="Validating"))
     issues = [issue for check in checked for issue in check.issues]
     both = list(zip(rows, checked, strict=True))
+    unconfirmed = sum(check.unconfirmed for check in checked)
     return ValidationReport(
         bundle_dir=shown_as or str(bundle_dir),
         generated_at=generated_at,
@@ -130,12 +139,15 @@ def validate_bundle(
             negatives_with_boxes=sum(check.boxes > 0 and row.is_negative for row, check in both),
             total_boxes=sum(check.boxes for check in checked),
             issue_count=len(issues),
+            **({"unconfirmed_proposals": unconfirmed} if unconfirmed else {}),
         ),
         issues=issues,
     )
 
 
-def _check(row: BundleRow, classes: Sequence[str], max_pixels: int) -> _Checked:
+def _check(
+    row: BundleRow, classes: Sequence[str], max_pixels: int, record: ProposedPicture | None
+) -> _Checked:
     checked = _Checked()
     missing = _picture_fault(row, max_pixels)
     if missing:
@@ -155,6 +167,8 @@ def _check(row: BundleRow, classes: Sequence[str], max_pixels: int) -> _Checked:
         )
         return checked
     _check_boxes(row, classes, checked)
+    if checked.boxes and row.status.strip().lower() == PROPOSED:
+        checked.unconfirmed = is_unconfirmed(row.status, sha256_file(row.labels), record)
     return checked
 
 

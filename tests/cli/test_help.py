@@ -14,6 +14,7 @@ from typing import Any
 import click
 import pytest
 
+from pipeline.cli.common import SettingOption
 from pipeline.cli.lazy import LazyGroup
 from pipeline.cli.main import repath as repath_group
 
@@ -117,6 +118,21 @@ def test_the_list_of_commands_says_what_each_command_says() -> None:
 @pytest.mark.parametrize("name", ["", *sorted(COMMANDS)])
 def test_h_is_help_everywhere(name: str, repath: Repath) -> None:
     assert repath(*name.split(), "-h").out == repath(*name.split(), "--help").out != ""
+
+
+def _needs_a_path(command: click.Command) -> bool:
+    return any(
+        isinstance(each, SettingOption) and each.required and each.setting.startswith("paths.")
+        for each in command.params
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in LEAVES if _needs_a_path(COMMANDS[name])])
+def test_outside_a_workspace_a_path_must_be_given(name: str, repath: Repath) -> None:
+    ran = repath(*name.split())
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "Missing" in ran.err
 
 
 def _output(*command: str, **more: str) -> str:

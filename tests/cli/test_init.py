@@ -241,7 +241,10 @@ def test_taking_the_mark_away_from_every_default_changes_nothing(tmp_path: Path)
     st.dictionaries(
         st.text(min_size=1, max_size=8),
         st.one_of(
-            st.text(max_size=8), st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False)
+            st.text(max_size=8),
+            st.booleans(),
+            st.integers(-(2**62), 2**62),
+            st.floats(allow_nan=False, allow_infinity=False),
         ),
         max_size=4,
     )

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contracts import base
 from pipeline.contracts.base import Contract, parse
 from pipeline.contracts.candidate import LabelsFile
 from pipeline.contracts.manifest import BenchmarkManifest, ManifestRow
+from pipeline.contracts.results import ResultRow
 from pipeline.contracts.retraining import RetrainingSample
 from pipeline.support.errors import ContractError
 
@@ -127,3 +129,51 @@ def test_a_field_set_on_one_row_is_not_written_with_its_neighbours() -> None:
     assert read.images[0].to_data()["notes"] == "only here"
     assert changed.to_data() == {**read.images[1].to_data(), "item_id": "can"}
     assert changed.replace(new_field=1).to_data()["new_field"] == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 24])
+def test_rows_written_in_pieces_are_the_same_bytes(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(base, "_known_orders", {})
+    forged = '\n  "images": []'
+    images = [
+        {"name": f"é {n}", "url": "", "expected_any": ["Foil"], "notes": forged, "x": {"images": []}}
+        for n in range(count)
+    ]
+    data = {"name": '"images": []', "source": {"images": []}, "images": images, "more": [{"images": []}]}
+    manifest = parse(BenchmarkManifest, data, source="m.json")
+    pieces = list(manifest.json_pieces())
+    assert len(pieces) > 2 or count <= 8
+    assert b"".join(pieces) == manifest.to_json()
+    assert json.loads(b"".join(pieces)) == data
+
+
+def test_rows_that_set_the_same_fields_share_the_record_of_it() -> None:
+    read = parse(BenchmarkManifest, {"name": "m", "images": [ROW, ROW]}, source="m.json")
+    first, second = (row.replace(notes="n", status="ready") for row in read.images)
+    assert first.__pydantic_fields_set__ is second.__pydantic_fields_set__
+    first.item_id = "can"
+    assert "item_id" not in second.to_data()
+
+
+INFINITE = float("1e999")
+
+
+@pytest.mark.parametrize(
+    "box", [[0, 0, 1], [0, 0, 1, 1, 0.9], [5, 5, 5, 9], [9, 0, 1, 4], [0, 0, INFINITE, 1], [0, 0, "1", 1]]
+)
+def test_a_box_that_is_none_is_named(box: list[object]) -> None:
+    row = {**ROW, "boxes": [{"label": "Foil", "box": box}]}
+    with pytest.raises(ContractError, match=r"images\[0\] \(a\)\.boxes\[0\]\.box"):
+        parse(BenchmarkManifest, {"name": "m", "images": [row]}, source="m.json")
+
+
+@pytest.mark.parametrize("field", [{"size": [3, 4, 5]}, {"size": [0, 4]}, {"size": []}])
+def test_a_picture_has_a_width_and_a_height(field: dict[str, object]) -> None:
+    row = {
+        "name": "a", "url": "a.jpg", "expected_any": [], "expected_all": [], "predicted_labels": [],
+        "detections": [], "precision": None, "recall": None, "any_hit": None,
+    }  # fmt: skip
+    assert parse(ResultRow, row | {"size": [3, 4]}, source="r.json").size == [3, 4]
+    with pytest.raises(ContractError, match="size"):
+        parse(ResultRow, row | field, source="r.json")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contracts.text import note_value
+from pipeline.contracts.text import fits_in_notes, note_value
 from pipeline.data.dedupe import NOTE
-from pipeline.data.notes import fits_in_notes, has_failed, renewed_notes
+from pipeline.data.notes import has_failed, renewed_notes
 
 
 def test_notes_of_the_former_picture_go_and_those_of_a_person_stay() -> None:

@@ -13,6 +13,7 @@ import pytest
 from tiny_models import tiny_model
 
 from pipeline.cli.main import run
+from pipeline.contracts.analysis import PRIORITY_COLUMNS
 
 LABELS = ["Aluminum Can", "Cardboard Box", "Glass Bottle", "Light Bulb"]
 
@@ -26,6 +27,7 @@ _STEPS = (
     "training validate-annotation-bundle",
     "release build-release --version 0.1.0 --model m.tflite --labels m.labels.json",
     "evaluation benchmark-candidate-model --model m.tflite --labels m.labels.json --out results.json",
+    "training build-retraining-queue --priority-csv priority.csv",
 )
 
 
@@ -39,6 +41,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run(["init", str(space), "--sample"]) == 0
         patch.chdir(space)
         _write_model(space)
+        _write_priorities(space)
         for step in _STEPS:
             assert run(step.split()) == 0, step
     (space / "holdout-overrides.json").write_text('{"labels": {}}\n')
@@ -68,6 +71,14 @@ def space(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     shutil.copytree(finished, copy)
     monkeypatch.chdir(copy)
     return copy
+
+
+def _write_priorities(space: Path) -> None:
+    """Write a priority table of three labels, without a comma in any field."""
+    rows = [
+        f"{n},{label},{9 - n},2,2,0,0,0,collect_more_positives,missed" for n, label in enumerate(LABELS[:3])
+    ]
+    (space / "priority.csv").write_text("\n".join([",".join(PRIORITY_COLUMNS), *rows]) + "\n")
 
 
 def _write_model(space: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bad_input import (
     BENCHMARK,
     BUILD_BUNDLE,
+    BUILD_QUEUE,
     BUILD_RELEASE,
     BUNDLE,
     COMPARE,
@@ -16,13 +17,17 @@ from bad_input import (
     KAGGLE,
     LABELED,
     MANIFEST,
+    MERGE_QUEUE,
     PACK,
+    PRIORITY,
     PROMOTE,
+    QUEUE,
     RELEASE_MANIFEST,
     RESOLVE,
     RESOLVED,
     RETRAINING,
     SEED,
+    SYNC_LABELED,
     TAXONOMY,
     TRAIN,
     VALIDATE,
@@ -73,6 +78,17 @@ JSON_READERS = [
     ("results.json", "evaluation analyze-benchmark-results --input results.json"),
     (RESOLVED, f"evaluation audit-benchmark-dataset --manifest {RESOLVED} --out audit.json"),
     (RESOLVED, f"evaluation check-leakage --bundle {BUNDLE} --out leakage.json"),
+    (TAXONOMY, "evaluation plan-benchmark-priority"),
+    (MANIFEST, "evaluation plan-benchmark-priority"),
+    (TAXONOMY, "evaluation plan-benchmark-coverage-expansion"),
+    (MANIFEST, "evaluation plan-benchmark-coverage-expansion"),
+    (MANIFEST, "evaluation sync-benchmark-progress"),
+    (MANIFEST, "evaluation dedupe-benchmark-manifest"),
+    (MANIFEST, "evaluation seed-negative-benchmark-entries"),
+    (MANIFEST, "evaluation seed-benchmark-depth-variants"),
+    (MANIFEST, SYNC_LABELED),
+    (MANIFEST, "data suggest-negative-online"),
+    (TAXONOMY, f"data suggest-benchmark-online-bulk --taxonomy {TAXONOMY}"),
 ]
 """A JSON file, and each command that reads it."""
 
@@ -86,7 +102,21 @@ CSV_READERS = [
     (LABELED, HOLDOUT),
     (f"{BUNDLE}/annotations-template.csv", VALIDATE),
     (f"{BUNDLE}/annotations-template.csv", TRAIN),
+    (PRIORITY, BUILD_QUEUE),
+    (QUEUE, BUILD_QUEUE),
+    (LABELED, f"{BUILD_QUEUE} --labeled {LABELED}"),
+    (QUEUE, MERGE_QUEUE),
+    (LABELED, MERGE_QUEUE),
+    (LABELED, "data fill-retraining-negatives"),
+    (LABELED, SYNC_LABELED),
+    (LABELED, "data suggest-benchmark-online-bulk"),
+    (LABELED, f"data suggest-negative-online --input {LABELED}"),
+    (LABELED, "evaluation sync-benchmark-progress"),
+    (LABELED, "evaluation export-unresolved-benchmark-rows"),
 ]
+
+MAKE = {(LABELED, KAGGLE), (QUEUE, BUILD_QUEUE), (LABELED, MERGE_QUEUE), (LABELED, SYNC_LABELED)}
+"""Files that a command makes where there is none."""
 
 
 def _missing(path: Path) -> str:
@@ -205,7 +235,7 @@ def test_bad_json_is_named_and_nothing_is_written(
 def test_a_bad_csv_is_named_with_the_row_and_nothing_is_written(
     repath: Repath, one_space: Path, name: str, command: str, damage: Callable[[Path], str]
 ) -> None:
-    if damage is _missing and command == KAGGLE:
+    if damage is _missing and (name, command) in MAKE:
         pytest.skip("this command makes the file where there is none")
     path = one_space / name
     with put_back(path):

@@ -238,3 +238,20 @@ def test_boxes_on_a_negative_are_named(repath: Repath, one_space: Path) -> None:
     with put_back(drawn):
         drawn.write_text("0 0.5 0.5 0.1 0.1\n")
         refused(repath, one_space, BUILD_BUNDLE, f"{drawn.name}: 1 boxes on a negative")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["evaluation build-benchmark-manifest", "training build-retraining-manifest", BUILD_BUNDLE],
+)
+def test_a_workspace_may_allow_labels_that_the_taxonomy_lacks(
+    repath: Repath, space: Path, command: str
+) -> None:
+    change(space / SEED, "images", 0, "expected_any", to=["Aluminium Can"])
+    edit(space / LABELED, ",Aluminum Can,", ",Aluminium Can,")
+    change(space / RETRAINING, "samples", 0, "label", to="Aluminium Can")
+    assert "allow_unknown = true under [labels]" in refused(repath, space, command)
+    edit(space / "repath.toml", "# allow_unknown = false", "allow_unknown = true")
+    ran = repath(*command.split())
+    assert ran.code == 0, ran.err
+    assert "'Aluminium Can' is unknown" in ran.err

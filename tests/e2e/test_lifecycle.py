@@ -14,49 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import PROGRAM, digests, environment, program
+from workspaces import PROGRAM, SETTINGS, TINY, digests, environment, program
 
 from pipeline.lifecycle.stages import STAGES
 
 Repath = Callable[..., Any]
 pytestmark = pytest.mark.slow
 
-TINY = """
-nc: 4
-scales:
-  n: [0.33, 0.125, 256]
-backbone:
-  - [-1, 1, Conv, [64, 3, 2]]
-  - [-1, 1, Conv, [128, 3, 2]]
-  - [-1, 1, Conv, [256, 3, 2]]
-  - [-1, 1, Conv, [512, 3, 2]]
-  - [-1, 1, Conv, [1024, 3, 2]]
-head:
-  - [[2, 3, 4], 1, Detect, [nc]]
-"""
-"""A detector that trains in seconds; it learns little, and the lifecycle must not mind."""
-
-SETTINGS = """
-[kaggle.folders]
-"Light Bulb" = ["light_bulbs"]
-
-[training]
-model = "tiny.yaml"
-epochs = {epochs}
-imgsz = 96
-batch = 8
-workers = 0
-
-[training.overrides]
-save_period = 1
-plots = false
-
-[export]
-parity_images = 4
-
-[baseline]
-epoch = 1
-"""
 BENCHMARK = STAGES[:5]
 
 
@@ -186,14 +150,14 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
 ) -> None:
     settings = space / "repath.toml"
     if stage == "train":
-        settings.write_text(SETTINGS.format(epochs=3))
+        settings.write_text(SETTINGS.format(epochs=6))
     else:
         settings.write_text(settings.read_text("utf-8").replace("parity_images = 4", "parity_images = 5"))
     before = digests(space)
     running = _started(space, tmp_path / "log")
     try:
-        _wait_for(tmp_path / "log", r"epoch 1/3" if stage == "train" else r"\] export +export it")
-        time.sleep(0.5 if stage == "train" else 2)
+        _wait_for(tmp_path / "log", r"epoch 1/6  box" if stage == "train" else r"\] export +export it")
+        time.sleep(0.3 if stage == "train" else 2)
         assert running.poll() is None, "the stage was over before it could be killed"
     finally:
         os.killpg(running.pid, signal.SIGKILL)
@@ -207,6 +171,11 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
     told = _ran(gone_on)
     assert told["done"][0] == stage
     assert told["up to date"] == [each.name for each in STAGES[: _place(stage)]]
+    if stage == "train":
+        training = json.loads(gone_on.stdout)["stages"]["train"]["training"]
+        assert training["epochs_done"] == 6
+        (over,) = training["resumed_after"]
+        assert f"going on after epoch {over} of 6" in gone_on.stderr
 
 
 def _place(stage: str) -> int:

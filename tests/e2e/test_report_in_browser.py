@@ -142,7 +142,7 @@ def test_the_filters_show_what_they_say(browser: Any, report: Path) -> None:
     page.get_by_label("Label", exact=True).select_option(label="Glass Bottle (3)")
     assert cards.locator("h3").all_inner_texts() == ["can-taken-for-bottle"]
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.getElementById('shown').textContent.startsWith('6 of 6')")
+    page.locator("#shown", has_text="6 of 6").wait_for()
     assert cards.count() == 6
 
 

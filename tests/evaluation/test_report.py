@@ -20,11 +20,11 @@ from PIL import Image
 from pipeline.contracts.comparison import Comparison
 from pipeline.contracts.results import BenchmarkResults
 from pipeline.evaluation.report import MOST_BYTES, ReportInputs, build_report
-from pipeline.evaluation.report_cards import box_of
 from pipeline.evaluation.report_figures import wilson
 from pipeline.evaluation.report_pictures import PictureFolders, embedded
 from pipeline.evaluation.report_tables import picture_matrix
 from pipeline.support.documents import read_json, write_json
+from pipeline.support.drawn_boxes import box_of
 
 Repath = Callable[..., Any]
 CANDIDATE = Path("benchmarks/latest-results.candidate.json")

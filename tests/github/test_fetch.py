@@ -70,6 +70,16 @@ def test_a_release_is_fetched_and_recorded_as_the_app_records_it(
     assert read_json(found.record_path, ActiveModelRelease).to_json() == found.record_path.read_bytes()
 
 
+@pytest.mark.parametrize("place", ["http://[", "https://user:pass@x", "file:///etc", "https://x:y"])
+def test_a_redirect_to_what_is_no_address_is_told(
+    client: GitHubClient, published: Publication, api: FakeGitHub, tmp_path: Path, place: str
+) -> None:
+    api.storage_url = place
+    with pytest.raises(RemoteError, match="a redirect: "):
+        fetch(client, tmp_path / "assets")
+    assert not (tmp_path / "assets").exists()
+
+
 def test_latest_is_the_newest_version_that_is_no_pre_release(
     client: GitHubClient,
     published: Publication,

@@ -94,10 +94,20 @@ def draw(seed: int, path: Path, size: tuple[int, int] = (120, 90)) -> tuple[floa
     return (x + w / 2) / width, (y + h / 2) / height, w / width, h / height
 
 
+@pytest.fixture(scope="session")
+def bundle_writer() -> Callable[[Path], Path]:
+    """Write the bundle of `bundle` into a folder: for fixtures that several tests share."""
+    return write_bundle
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A bundle of twelve drawn pictures: eight to train on (one negative), two each to validate and test."""
-    folder = tmp_path / "bundles" / "20260101-000000"
+    return write_bundle(tmp_path / "bundles" / "20260101-000000")
+
+
+def write_bundle(folder: Path) -> Path:
+    """Write the bundle of `bundle`."""
     rows, entries = [], []
     for index in range(12):
         name, label = f"row_{index}", index % len(LABELS)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.training.bundle_files import _in_markdown, _quoted, dataset_yaml
+from pipeline.training.bundle_files import _in_markdown, dataset_yaml, yaml_quoted
 from pipeline.training.split import SplitSample, split_samples
 
 BUILD = (
@@ -500,4 +500,4 @@ def test_any_labels_are_read_back_from_the_yaml(labels: list[str]) -> None:
 
 def test_hostile_labels_stay_text_in_the_instructions() -> None:
     assert _in_markdown("a|b <script> [x](y)") == "a\\|b \\<script\\> \\[x\\]\\(y\\)"
-    assert _quoted('x": 1\\') == '"x\\": 1\\\\"'
+    assert yaml_quoted('x": 1\\') == '"x\\": 1\\\\"'

@@ -105,6 +105,18 @@ def test_weights_that_are_not_contiguous_would_come_out_wrong_and_the_gate_catch
     def as_after_training_on_a_gpu(model) -> None:
         model.to(memory_format=torch.channels_last)
 
+    # litert-torch makes a dense copy of such a tensor, remembers what it wrote by the copy's address, and
+    # frees it: whether the next copy gets the same address, and so the wrong numbers, is the allocator's
+    # choice. Here the copies always share one.
+    dense, shared = torch.Tensor.contiguous, torch.empty(1 << 20)
+
+    def at_one_address(tensor, *args, **kwargs):
+        real = type(tensor) in {torch.Tensor, torch.nn.Parameter} and tensor.dtype == torch.float32
+        if not real or args or kwargs or tensor.is_contiguous():
+            return dense(tensor, *args, **kwargs)
+        return shared[: tensor.numel()].view(tensor.shape).copy_(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "contiguous", at_one_address)
     monkeypatch.setattr(graph, "make_contiguous", as_after_training_on_a_gpu)
     with pytest.raises(ExportError, match=r"does not agree with the PyTorch model|collapsed"):
         export(checkpoint(), pictures, tmp_path)
@@ -187,6 +199,35 @@ def test_labels_of_another_number_stop_the_export(exported, pictures: Path, tmp_
     source = Source(weights, weights, labels=("one",), pictures=tuple(pictures_in(pictures)))
     with pytest.raises(ModelError, match="3 classes apart, and there are 1 labels"):
         export_candidate(source, ExportOptions(imgsz=SIZE), candidates_root=tmp_path, run_id="x")
+
+
+def test_labels_in_another_order_than_the_checkpoints_stop_the_export(
+    exported, pictures: Path, tmp_path: Path
+) -> None:
+    weights, _ = exported
+    turned = ("Glass Jar", "Tin Can", "Cardboard")
+    source = Source(weights, weights, labels=turned, pictures=tuple(pictures_in(pictures)))
+    with pytest.raises(ModelError, match="in another order"):
+        export_candidate(source, ExportOptions(imgsz=SIZE), candidates_root=tmp_path, run_id="x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_of_other_classes_proves_the_file_and_neither_names_its_classes_nor_chooses_its_head(
+    checkpoint, bundle: Path, tmp_path: Path, repath
+) -> None:
+    classes = json.loads((bundle / "classes.json").read_text())
+    for entry, label in zip(classes["classes"], ("Cardboard", "Glass Jar", "Tin Can"), strict=True):
+        entry["label"] = label
+    (bundle / "classes.json").write_text(json.dumps(classes))
+    done = repath(
+        "training", "export-candidate", "--weights", checkpoint(end2end=True), "--bundle-dir", bundle,
+        "--candidate-root", tmp_path / "candidates", "--run-id", "other",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["export"]["heads"]["figures"] == {}
+    assert "of its classes" in done.json["export"]["heads"]["reason"]
+    labels = json.loads((tmp_path / "candidates" / "other" / "yolo-repath.labels.json").read_text())
+    assert labels == ["Tin Can", "Glass Jar", "Cardboard"]
 
 
 def test_the_head_with_the_higher_map50_ships_and_of_equals_the_one_without_nms() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 pytest.importorskip("ultralytics")
@@ -14,8 +15,9 @@ pytest.importorskip("litert_torch")
 
 from pipeline.support.errors import OutputError, TrainingError, UsageError
 from pipeline.training.dataset import open_dataset, write_view
-from pipeline.training.epochs import read_epochs
-from pipeline.training.train import MARKER, TrainOptions, device_for, train_detector
+from pipeline.training.run_record import RECORD
+from pipeline.training.train import train_detector
+from pipeline.training.train_plan import TrainOptions, device_for
 
 pytestmark = pytest.mark.train
 
@@ -51,7 +53,7 @@ def test_a_training_leaves_a_proven_candidate_an_early_checkpoint_and_nothing_el
     run = tmp_path / "runs" / "r1"
     assert (run / "weights" / "epoch0.pt").is_file()
     assert (candidate / "model.best.pt").read_bytes() == (run / "weights" / "best.pt").read_bytes()
-    assert json.loads((run / MARKER).read_text())["finished"]
+    assert json.loads((run / RECORD).read_text())["finished"]
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before
     again = train(repath, bundle, tmp_path, "--model", definition(False), "--run-id", "r1")
     assert again.code == 2
@@ -149,11 +151,11 @@ def test_a_run_that_was_interrupted_makes_room_and_a_finished_one_stays(
 ) -> None:
     run = tmp_path / "r"
     run.mkdir()
-    (run / MARKER).write_text('{"finished": true}')
+    (run / RECORD).write_text('{"finished": true}')
     options = TrainOptions(model=str(definition(False)), device="cpu", imgsz=64, overrides={"mosiac": 0.0})
     with pytest.raises(OutputError, match="exists already"):
         train_detector(open_dataset(bundle), options, run_dir=run, base=tmp_path)
-    (run / MARKER).write_text('{"finished": false}')
+    (run / RECORD).write_text('{"finished": false}')
     (run / "left.txt").write_text("half")
     with pytest.raises(TrainingError):  # it began, and stumbles over the override
         train_detector(open_dataset(bundle), options, run_dir=run, base=tmp_path)
@@ -175,11 +177,39 @@ def test_oversized_pictures_are_trained_on_as_smaller_copies_and_stay_as_they_ar
     assert (tmp_path / "view" / "images" / "train" / "row_1.jpg").is_symlink()
 
 
+def test_any_label_and_folder_are_read_back_from_the_view(bundle: Path, tmp_path: Path) -> None:
+    labels = ["Dose 🥫", 'a "b": #c\\', "no"]
+    classes = {"classes": [{"id": index, "label": label} for index, label in enumerate(labels)]}
+    (bundle / "classes.json").write_text(json.dumps(classes), "utf-8")
+    view = write_view(open_dataset(bundle), tmp_path / "Küche 🥫")
+    read = yaml.safe_load(view.yaml.read_text("utf-8"))
+    assert read["names"] == dict(enumerate(labels))
+    assert read["path"] == str((tmp_path / "Küche 🥫").resolve())
+
+
+def test_two_pictures_that_would_share_a_label_file_are_named(bundle: Path, tmp_path: Path) -> None:
+    template = bundle / "annotations-template.csv"
+    Image.open(bundle / "images" / "row_1.jpg").save(bundle / "images" / "row_0.png")
+    template.write_text(template.read_text().replace("images/row_1.jpg", "images/row_0.png"))
+    with pytest.raises(TrainingError, match=r"two rows of the bundle name a picture row_0"):
+        write_view(open_dataset(bundle), tmp_path / "view")
+
+
 def test_a_jpeg_that_ultralytics_would_write_into_is_a_copy(bundle: Path, tmp_path: Path) -> None:
     path = bundle / "images" / "row_1.jpg"
     path.write_bytes(path.read_bytes() + b"\0\0")  # behind the end: Ultralytics rewrites it
     write_view(open_dataset(bundle), tmp_path / "view")
     assert not (tmp_path / "view" / "images" / "train" / "row_1.jpg").is_symlink()
+
+
+def test_a_label_of_any_characters_is_read_again_from_the_views_yaml(bundle: Path, tmp_path: Path) -> None:
+    import yaml
+
+    labels = ["Can \N{WASTEBASKET}", "Jar: 'a', \"b\" # &c", "Cardboard"]
+    classes = {"classes": [{"id": index, "label": label} for index, label in enumerate(labels)]}
+    (bundle / "classes.json").write_text(json.dumps(classes))
+    view = write_view(open_dataset(bundle), tmp_path / "view")
+    assert list(yaml.safe_load(view.yaml.read_text("utf-8"))["names"].values()) == labels
 
 
 def test_a_bundle_without_validation_pictures_validates_on_its_training_pictures(
@@ -192,15 +222,3 @@ def test_a_bundle_without_validation_pictures_validates_on_its_training_pictures
     assert dataset.val_is_train
     view = write_view(dataset, tmp_path / "view")
     assert 'val: "images/train"' in view.yaml.read_text()
-
-
-def test_the_best_epoch_is_that_of_the_highest_map50_95(tmp_path: Path) -> None:
-    results = tmp_path / "results.csv"
-    columns = "epoch,metrics/precision(B),metrics/recall(B),metrics/mAP50(B),metrics/mAP50-95(B)"
-    results.write_text(f"{columns}\n1,0.1,0.2,0.3,0.2\n2,0.5,0.6,0.7,0.4\n3,nan,0.1,0.1,0.1\n")
-    read = read_epochs(results)
-    assert (read.done, read.best_epoch) == (3, 2)
-    assert read.metrics == {"precision": 0.5, "recall": 0.6, "mAP50": 0.7, "mAP50_95": 0.4}
-    results.write_text(columns + "\n")
-    with pytest.raises(TrainingError, match="holds no epoch"):
-        read_epochs(results)

@@ -1,22 +1,23 @@
 "use strict";
-// The page is whole without this: it filters the changed pictures, and unfolds everything for the printer.
+// The page is whole without this: it filters the pictures, and unfolds everything for the printer.
+// A check box or list named "kind" filters by what its cards have in data-kinds, and so on.
 (() => {
   const form = document.getElementById("filter");
   if (form) {
+    const names = [...new Set([...form.querySelectorAll("input, select")].map((field) => field.name))];
     const cards = [...document.querySelectorAll("#cards > li")].map((node) => ({
       node,
-      kinds: node.dataset.kinds.split(" "),
-      labels: node.dataset.labels.split(" "),
+      values: Object.fromEntries(names.map((name) => [name, (node.dataset[`${name}s`] ?? "").split(" ")])),
     }));
     const status = document.getElementById("shown");
     const apply = () => {
-      const kinds = [...form.querySelectorAll("input:checked")].map((box) => box.value);
-      const label = form.elements.label.value;
+      const data = new FormData(form);
+      const wanted = names.map((name) => [name, data.getAll(name).filter((value) => value !== "")]);
       let shown = 0;
       for (const card of cards) {
-        const fits =
-          (kinds.length === 0 || kinds.some((kind) => card.kinds.includes(kind))) &&
-          (label === "" || card.labels.includes(label));
+        const fits = wanted.every(
+          ([name, values]) => values.length === 0 || values.some((value) => card.values[name].includes(value)),
+        );
         card.node.hidden = !fits;
         shown += Number(fits);
       }

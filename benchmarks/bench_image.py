@@ -7,6 +7,7 @@ and takes the copy away at the end; that is told apart, since the floor is for w
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from podman_engine import BASE, IMAGE, Podman, make_base, podman, repath_command, why_not  # noqa: E402
+
+import docker  # noqa: E402
 
 FLOOR_S = 20.0
 _COPY = re.compile(r"COPY --from=(cuda|libraries)")
@@ -104,8 +107,12 @@ def show_sizes(engine: Podman) -> None:
     script = (
         f"du -sb {place}/nvidia {place}/triton {place}/cuda {place}/torch/lib/*cuda*.so 2> /dev/null; true"
     )
-    # As root in the container's own file system: nothing is mounted into it.
-    listed = engine.command("run", "--rm", "--network", "none", "--entrypoint", "sh", IMAGE, "-c", script)
+    with contextlib.closing(docker.DockerClient(base_url=engine.host, timeout=600)) as client:
+        container = client.containers.create(IMAGE, ["-c", script], entrypoint="sh", network_mode="none")
+        container.start()
+        container.wait()
+        listed = container.logs(stderr=False).decode()
+        container.remove(force=True)
     sizes = [(int(line.split("\t")[0]), line.split("\t")[1]) for line in listed.splitlines() if "\t" in line]
     in_torch = sum(size for size, path in sizes if "/torch/lib/" in path)
     cuda = sum(size for size, path in sizes) - in_torch

@@ -74,6 +74,11 @@ def sample(engine: Podman, folder: Path) -> Path:
     assert done.returncode == 0, done.stderr
     (folder / "tiny.yaml").write_text(TINY)
     (folder / "repath.toml").write_text(SETTINGS)
+    return give_away(folder)
+
+
+def give_away(folder: Path) -> Path:
+    """Make a folder and all in it belong to user 12345."""
     for path in [*folder.rglob("*"), folder]:
         os.chown(path, OWNER, OWNER)
     return folder

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from image_cases import Built, sample
+from image_cases import Built, give_away, sample
 from podman_engine import BASE, IMAGE, ROOT, Podman, make_base, podman, why_not
 
 import docker
@@ -44,7 +45,14 @@ def left_behind(built: Built) -> Iterator[None]:
     assert built.client.containers.list(all=True) == []
 
 
+@pytest.fixture(scope="session")
+def drawn(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sample workspace that trains in seconds, drawn once for all tests."""
+    return sample(engine, tmp_path_factory.mktemp("drawn") / "space")
+
+
 @pytest.fixture
-def space(built: Built, tmp_path: Path) -> Path:
-    """A sample workspace that trains in seconds, and belongs to a user that is not root."""
-    return sample(built.engine, tmp_path / "space")
+def space(built: Built, drawn: Path, tmp_path: Path) -> Path:
+    """A copy of the sample workspace; it belongs to a user that is not root."""
+    shutil.copytree(drawn, tmp_path / "space")
+    return give_away(tmp_path / "space")

@@ -116,7 +116,7 @@ class Project:
         payload: Mapping[str, Any],
         *,
         env: Mapping[str, str] | None = None,
-        timeout: float = 400,
+        timeout: float = 800,
     ) -> Run:
         """Run a workflow for an event, with no artifacts yet; caches stay from run to run."""
         self.run_id += 1

@@ -61,6 +61,7 @@ class PointedVerdict(Contract):
     verdict: Verdict | None
     """Null where there was nothing to compare with."""
     sentence: Line
+    """The verdict in words, made of the figures."""
     gate_passed: bool | None
     """Null where no gate was applied."""
 

@@ -87,7 +87,14 @@ def test_the_same_seed_gives_the_same_weights(bundle: Path, definition, tmp_path
     from pipeline.training.weights import open_weights
 
     options = TrainOptions(
-        model=str(definition(False)), epochs=1, imgsz=64, batch=4, device="cpu", workers=0, seed=5
+        model=str(definition(False)),
+        epochs=1,
+        imgsz=64,
+        batch=4,
+        device="cpu",
+        workers=0,
+        seed=5,
+        overrides={"plots": False},
     )
     digests = set()
     for name in ("a", "b"):

@@ -31,6 +31,8 @@ from pipeline.contracts.settings import Settings
 
 PAGES = pages()
 STATUS = "block"
+RUN = {"repath", "cd", "cp", "cat", "echo", "sha256sum"}
+"""What a block may run; anything else, such as pip, is parsed only and says why."""
 
 
 class Folder:
@@ -142,6 +144,9 @@ def test_every_command_shown_runs_and_prints_what_is_shown(
         for name, said in block.directives:
             if name == "fixture":
                 folder.take(said)
+        if _runs(block):
+            others = {words[0].lstrip("(") for words in commands(block.text)} - RUN
+            assert not others, f"{block.place}: {others} is not run by the tests: say why, above the block"
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     done = subprocess.run(

@@ -27,10 +27,11 @@ _END_RECORD = b"PK\x05\x06"
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _MAX_READ = 8 << 20
 """The most that is read at once out of a tar: headers are small, and files are read in chunks."""
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, OSError, EOFError, NotImplementedError,
     ValueError, KeyError, IndexError, OverflowError, RecursionError, UnicodeError,
 )  # fmt: skip
+"""Whatever the standard library raises, somewhere, for an archive that is damaged or lies about itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def extract(
                 _unzip(stream, work)
             else:
                 _untar(stream, work, packed=head.startswith(b"\x1f\x8b"))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise InputError(f"{work.source}: no usable archive ({_reason(error)})") from None
     return Extracted(tuple(sorted(work.files)), work.size)
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import stat
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.contracts.base import shown
+from pipeline.support.archives import BROKEN
 from pipeline.support.documents import json_value
 from pipeline.support.errors import InputError
 from pipeline.support.files import is_within, open_input, sha256_file
@@ -97,7 +97,7 @@ class Source:
                 raise InputError(f"{self.described(name)}: encrypted", hint="Export without a password.")
             with self._zip.open(info) as stream:
                 return stream.read(most + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError, OSError) as error:
+        except BROKEN as error:
             raise InputError(f"{self.described(name)}: damaged: {error}") from None
 
 
@@ -117,7 +117,7 @@ def open_source(path: Path) -> Iterator[Source]:
             return
         try:
             archive = zipfile.ZipFile(stream)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except BROKEN as error:
             raise InputError(f"{path}: not a usable zip: {error}") from None
         with archive:
             yield Source(path, _names_of(path, archive), archive)

@@ -212,7 +212,11 @@ def _last(annotation: dict[str, Any]) -> tuple[bool, str, float]:
 
 def _take(entry: dict[str, Any], picture: ReadPicture) -> None:
     kind, value = entry.get("type"), entry.get("value")
-    if not isinstance(value, dict) or kind not in {"rectanglelabels", "labels", "rectangle"}:
+    if not isinstance(value, dict) or kind not in (
+        "rectanglelabels",
+        "labels",
+        "rectangle",
+    ):  # not a set: a kind may be anything
         _find_other(kind, value, picture)
         return
     names = value.get("rectanglelabels") or value.get("labels")

@@ -210,13 +210,13 @@ def _last(annotation: dict[str, Any]) -> tuple[bool, str, float]:
     return bool(annotation.get("ground_truth")), when if isinstance(when, str) else "", key or 0.0
 
 
+_BOX_TYPES = ["rectanglelabels", "labels", "rectangle"]
+"""Types of results that are boxes; no set, since what a file gives as a type may be anything."""
+
+
 def _take(entry: dict[str, Any], picture: ReadPicture) -> None:
     kind, value = entry.get("type"), entry.get("value")
-    if not isinstance(value, dict) or kind not in (
-        "rectanglelabels",
-        "labels",
-        "rectangle",
-    ):  # not a set: a kind may be anything
+    if not isinstance(value, dict) or kind not in _BOX_TYPES:
         _find_other(kind, value, picture)
         return
     names = value.get("rectanglelabels") or value.get("labels")

@@ -58,7 +58,9 @@ def _compare(run: Run) -> Done:
     write_json(out, comparison)
     write_text(markdown, comparison_markdown(comparison))
     judged = comparison.statistics
-    line = f"{judged.verdict}: {judged.sentence}" if judged is not None else "no baseline to compare with"
+    line = "no baseline to compare with" if judged is None else judged.sentence
+    if judged is not None and not line.lower().startswith(judged.verdict):
+        line = f"{judged.verdict}: {line}"
     return Done(line, [out, markdown], summary={"changed_pictures": len(comparison.changes or [])})
 
 

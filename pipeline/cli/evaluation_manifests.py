@@ -10,7 +10,7 @@ from pipeline.cli.common import SHARE, emit, keep_inputs, note, setting
 from pipeline.contracts.manifest import BenchmarkManifest
 from pipeline.contracts.taxonomy import Taxonomy
 from pipeline.support import clock
-from pipeline.support.documents import read_json, write_json
+from pipeline.support.documents import read_json, without_gc, write_json
 from pipeline.support.files import display_path
 
 
@@ -25,6 +25,7 @@ from pipeline.support.files import display_path
     help="Take seed pictures of labels that the taxonomy lacks.",
 )
 @click.option("--fresh", is_flag=True, help="Keep nothing of a manifest that stands there.")
+@without_gc()  # the rows that are read are looked through once where each step ends: one second of four
 def build_benchmark_manifest(
     taxonomy: Path, seed: Path, out: Path, allow_unknown_labels: bool, fresh: bool
 ) -> None:

@@ -92,29 +92,31 @@ def unknown_seed_labels(
     Raises:
         UnknownLabelError: there are some, and they are not allowed.
     """
-    return require_known_labels(taxonomy, _named(seed), source=source, allow_unknown=allow_unknown)
+    known = {entry.canonical_label for entry in taxonomy.vision_classes}
+    return require_known_labels(taxonomy, _unknown(seed, known), source=source, allow_unknown=allow_unknown)
 
 
 def _as_people_sort(entry: VisionClass) -> tuple[str, str]:
     return entry.canonical_label.casefold(), entry.canonical_label
 
 
-def _named(seed: BenchmarkManifest) -> Iterator[tuple[str, str]]:
+def _unknown(seed: BenchmarkManifest, known: set[str]) -> Iterator[tuple[str, str]]:
+    # Where a label stands is put in words for the few that are asked about, not for every row.
     for index, row in enumerate(seed.images):
         for label in row.labels():
-            yield f"images[{index}] ({row.name})", label
+            if label not in known:
+                yield f"images[{index}] ({row.name})", label
 
 
 def _seeded(pictures: list[ManifestRow], item_id: str | None) -> list[ManifestRow]:
-    label = {} if item_id is None else {"item_id": item_id}
+    same = {"required": True, "status": "ready", "notes": SEEDED}
+    if item_id is not None:
+        same["item_id"] = item_id
     return [
         picture.replace(
             name=picture.name if number == 1 else f"{picture.name}_{number}",
             expected_all=picture.expected_all,
-            required=True,
-            status="ready",
-            notes=SEEDED,
-            **label,
+            **same,
         )
         for number, picture in enumerate(pictures, start=1)
     ]
